@@ -1,0 +1,11 @@
+"""The project as an app: its templates, checks and commands."""
+
+from django.apps import AppConfig
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+
+    def ready(self) -> None:
+        """Make Celery's app the default before anybody sends a task, and register the checks."""
+        from portal import celery, checks  # noqa: F401
