@@ -1,0 +1,70 @@
+"""What a request says of itself in its User-Agent. Free text: it can raise suspicion, it never proves anything. Pure."""
+
+import functools
+import re
+from dataclasses import dataclass
+
+from devices.catalog import Catalog, catalog
+from devices.mac import parse_mac
+
+MAX_LENGTH = 256
+_VERSION = re.compile(r"[\s/(;:\-]+[vV]?\d+(?:[.:_]\w+)+.*|/[vV]?\d.*|\s*[(;].*")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A User-Agent that one of our families sends."""
+
+    family: str
+    model: str  #: as the agent spells it; the catalogue's find_model understands it
+    firmware: str | None  #: None while a boot loader asks: its own version says nothing of the phone's
+    mac: str | None
+    product: str  #: the product's name without version, what an approval remembers
+    stage: str | None
+
+
+def parse_agent(text: str | None, families: Catalog | None = None) -> Agent | None:
+    """Return what the agent says, or None when no family sends it so; anchored, and never from an overlong text."""
+    if not text or len(text) > MAX_LENGTH:
+        return None
+    for family, pattern in _patterns(families or catalog()):
+        if found := pattern.fullmatch(text):
+            return _agent(family, found)
+    return None
+
+
+def product_name(text: str | None) -> str:
+    """Return any agent's product without version and MAC, at most 120 characters; empty when there is none."""
+    if agent := parse_agent(text):
+        return agent.product
+    kept = "".join(character for character in (text or "")[:MAX_LENGTH] if character.isprintable())
+    return _VERSION.sub("", kept).strip()[:120]
+
+
+def _agent(family: str, found: re.Match[str]) -> Agent:
+    said = found.groupdict()
+    model = next(value for name, value in said.items() if name.startswith("model") and value)
+    stage = said.get("stage")
+    mac = said.get("mac")
+    return Agent(
+        family=family,
+        model=model,
+        firmware=None if said.get("loader") else said.get("firmware"),
+        mac=_mac(mac) if mac else None,
+        product=" ".join(said["product"].split()),
+        stage=stage,
+    )
+
+
+def _mac(text: str) -> str | None:
+    try:
+        return parse_mac(text)
+    except ValueError:
+        return None
+
+
+@functools.cache
+def _patterns(families: Catalog) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (family.code, re.compile(agent.pattern)) for family in families.families.values() for agent in family.agents
+    )
