@@ -1,0 +1,206 @@
+"""The tenants, the people in them, their keys, and the record of what they did."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+from treebeard.mp_tree import MP_Node, MP_NodeManager, MP_NodeQuerySet
+
+from accounts.roles import Power, Role, role_choices
+from accounts.scope import Actor, ScopedQuerySet, Standing, below
+
+
+class AccountQuerySet(MP_NodeQuerySet):
+    def visible_to(self, actor: Actor) -> "AccountQuerySet":
+        """Keep the accounts that the actor may look into."""
+        return self.filter(below(actor.paths(Power.SEE_ACCOUNT), "path"))
+
+    def reachable_by(self, actor: Actor, power: Power) -> "AccountQuerySet":
+        """Keep the visible accounts in which the actor also holds this power."""
+        return self.visible_to(actor).filter(below(actor.paths(power), "path"))
+
+
+class AccountManager(MP_NodeManager.from_queryset(AccountQuerySet)):  # type: ignore[misc]
+    """Accounts in tree order."""
+
+
+class Account(MP_Node):
+    """A tenant. Accounts form a tree: platform > reseller > customer > sub-account."""
+
+    class Kind(models.TextChoices):
+        PLATFORM = "platform", "Platform"
+        RESELLER = "reseller", "Reseller"
+        CUSTOMER = "customer", "Customer"
+        SUB_ACCOUNT = "sub-account", "Sub-account"
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.SlugField(max_length=60)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    is_active = models.BooleanField(default=True)
+    time_zone = models.CharField(max_length=60, default="UTC")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = AccountManager()
+    node_order_by: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["slug"], name="account_slug_unique", violation_error_message="This slug is taken."
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def ancestor_paths(self) -> list[str]:
+        """The tree paths from the platform down to this account, itself included."""
+        return [self.path[:end] for end in range(self.steplen, len(self.path) + 1, self.steplen)]
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **extra)
+        user.set_password(password)
+        user.full_clean()
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **extra: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **extra)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who signs in by e-mail. What he may do comes from his memberships alone."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(
+        unique=True, error_messages={"unique": "Somebody signs in with this address already."}
+    )
+    name = models.CharField(max_length=120)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    # Demo passwords stand in the README; `up --listen` beyond loopback refuses to keep them.
+    has_demo_password = models.BooleanField(default=False, editable=False)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    objects = UserManager()
+
+    class Meta:
+        ordering = ["email"]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in an account, and so in every account below it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=10, choices=role_choices)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "account"],
+                name="membership_once",
+                violation_error_message="This person has a role in this account already.",
+            ),
+            models.CheckConstraint(
+                name="membership_role_known",
+                condition=Q(role__in=[role.value for role in Role]),
+                violation_error_message="This role does not exist.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.role} of {self.account}"
+
+
+class ApiKeyQuerySet(ScopedQuerySet):
+    pass
+
+
+class ApiKeyManager(BaseAPIKeyManager.from_queryset(ApiKeyQuerySet)):  # type: ignore[misc]
+    """Keys, found by the text that a caller sends."""
+
+
+class ApiKey(AbstractAPIKey):
+    """A program's way in: hashed, with its account, role, networks and end."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="api_keys")
+    role = models.CharField(max_length=10, choices=role_choices)
+    networks = models.JSONField(
+        default=list, blank=True, help_text="CIDR networks it may be used from; empty: any."
+    )
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiKeyManager()
+
+    class Meta(AbstractAPIKey.Meta):
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+
+    def standing(self) -> Standing:
+        return Standing(path=self.account.path, role=Role(self.role))
+
+
+class AppendOnly(Exception):
+    """The audit is never changed."""
+
+
+class AuditQuerySet(ScopedQuerySet):
+    def update(self, **kwargs: Any) -> int:
+        raise AppendOnly("Audit entries are never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise AppendOnly("Audit entries are never deleted by hand.")
+
+    def sweep(self, *, before: Any) -> int:
+        """Delete what is older than the keeping time; the only way an entry ever goes."""
+        return models.QuerySet.delete(self.filter(at__lt=before))[0]
+
+
+class AuditEntry(models.Model):
+    """Who did what to what, from which address, on whose behalf, when. Append-only."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    at = models.DateTimeField(db_index=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="audit_entries")
+    actor = models.CharField(max_length=200)
+    # PROTECT: a person who did something is switched off, never removed from the record.
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="audit_entries"
+    )
+    on_behalf_of = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    verb = models.CharField(max_length=60)
+    target_kind = models.CharField(max_length=40)
+    target_code = models.CharField(max_length=40)
+    target_name = models.CharField(max_length=200)
+    details = models.JSONField(default=dict, blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.verb} {self.target_name}"

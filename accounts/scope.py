@@ -1,0 +1,82 @@
+"""Who is asking and which rows he can see: the only place that decides it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.roles import POWERS, Power, Role
+
+if TYPE_CHECKING:
+    from accounts.models import ApiKey, User
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One role in one account, and so in every account below it."""
+
+    path: str
+    role: Role
+
+    def covers(self, path: str) -> bool:
+        return path.startswith(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever acts: a signed-in person, an API key, a command or the clock; never a request object."""
+
+    label: str
+    standings: tuple[Standing, ...] = ()
+    user: "User | None" = None
+    api_key: "ApiKey | None" = None
+    address: str | None = None
+    on_behalf_of: str = ""
+    extra_powers: frozenset[Power] = field(default=frozenset())
+
+    @classmethod
+    def system(cls, label: str) -> "Actor":
+        """The product itself (the clock, a command on the server): audited by this name, sees nothing."""
+        return cls(label=label)
+
+    def may(self, power: Power, path: str) -> bool:
+        """Whether this power reaches the account with that tree path."""
+        return any(s.covers(path) and power in POWERS[s.role] for s in self.standings)
+
+    def paths(self, power: Power) -> tuple[str, ...]:
+        """The tops of the subtrees in which this power is held."""
+        return tuple(dict.fromkeys(s.path for s in self.standings if power in POWERS[s.role]))
+
+    def may_anywhere(self, power: Power) -> bool:
+        return bool(self.paths(power))
+
+
+NOBODY = Actor(label="nobody")
+
+
+def below(paths: Iterable[str], column: str) -> Q:
+    """Rows whose tree path is one of these or below it; no path at all keeps no row.
+
+    A range and not LIKE: both databases can walk the index. Steps are four characters of 0-9A-Z, so five
+    of the highest end the subtree in every collation.
+    """
+    reach = Q(pk__in=[])
+    for path in paths:
+        reach |= Q(**{f"{column}__gte": path, f"{column}__lt": path + "ZZZZZ"})
+    return reach
+
+
+class ScopedQuerySet(models.QuerySet[Any]):
+    """Rows that belong to an account. Subclasses say where the account's path is found."""
+
+    account_path = "account__path"
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Keep the rows at or below any account that the actor may look into; nobody sees nothing."""
+        return self.filter(below(actor.paths(Power.SEE_ACCOUNT), self.account_path))
+
+    def reachable_by(self, actor: Actor, power: Power) -> Self:
+        """Keep the visible rows on which the actor also holds this power."""
+        return self.visible_to(actor).filter(below(actor.paths(power), self.account_path))

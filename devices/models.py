@@ -1,0 +1,226 @@
+"""What the phones are: devices, the identities they show, where they stand, how they are set."""
+
+import uuid
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import Account, User
+from accounts.roles import Power
+from accounts.scope import Actor, ScopedQuerySet, below
+from devices.catalog import catalog
+
+
+def family_choices() -> list[tuple[str, str]]:
+    """The families on disk; a callable, so that a new vendor is not a migration."""
+    return [(code, family.name) for code, family in catalog().families.items()]
+
+
+class Site(models.Model):
+    """A place with public networks of its own; a phone bound to it is bound to it as it is now."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sites")
+    name = models.CharField(max_length=120)
+    time_zone = models.CharField(max_length=60, blank=True, help_text="Empty: the account's.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "name"],
+                name="site_name_once",
+                violation_error_message="This account has a site of that name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SiteNetwork(models.Model):
+    """One public network of a site, first and last address as fixed-width hex of the IPv6-mapped form."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="networks")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="site_networks")
+    first = models.CharField(max_length=32)
+    last = models.CharField(max_length=32)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["first"]
+        constraints = [models.CheckConstraint(name="site_network_ordered", condition=Q(first__lte=F("last")))]
+        indexes = [models.Index(fields=["first", "last"], name="site_network_range")]
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+class DeviceQuerySet(ScopedQuerySet):
+    def visible_to(self, actor: Actor) -> Self:
+        """Keep the phones of the accounts the actor may look into, and his own."""
+        reach = below(actor.paths(Power.SEE_ACCOUNT), "account__path")
+        if actor.user is not None:
+            reach |= Q(owner=actor.user) & below(actor.paths(Power.OWN_PHONES), "account__path")
+        return self.filter(reach)
+
+
+class Device(models.Model):
+    """One phone, known by its MAC address, unique on the whole platform."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="devices")
+    mac = models.CharField(max_length=12)
+    family = models.CharField(max_length=40)
+    model = models.CharField(max_length=60)
+    name = models.CharField(max_length=120, blank=True)
+    owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="phones")
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="devices")
+    is_enabled = models.BooleanField(default=True)
+    notes = models.TextField(blank=True)
+    # Drawn once, so that the files stay a pure function of the settings.
+    poll_minute = models.PositiveSmallIntegerField(default=0, editable=False)
+    admin_password = models.BinaryField(default=b"", editable=False)
+    user_password = models.BinaryField(default=b"", editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = DeviceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "mac"]
+        constraints = [
+            models.CheckConstraint(
+                name="device_mac_canonical",
+                condition=Q(mac__regex=r"^[0-9a-f]{12}$"),
+                violation_error_message="A MAC address is twelve hexadecimal digits.",
+            ),
+            models.UniqueConstraint(
+                fields=["mac"],
+                name="device_mac_unique",
+                # E10: the same words whoever holds it, so that nobody learns who does.
+                violation_error_message="This MAC cannot be added; ask your provider.",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "name"], name="device_account_name")]
+
+    def __str__(self) -> str:
+        return self.name or self.mac
+
+
+class Extension(models.Model):
+    """One SIP identity. On two or more devices it is a shared line."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="extensions")
+    username = models.CharField(max_length=64)
+    auth_name = models.CharField(max_length=64, blank=True, help_text="Empty: the user name.")
+    realm = models.CharField(max_length=120, blank=True, help_text="Empty: the account's SIP server.")
+    display_name = models.CharField(max_length=120, blank=True)
+    secret = models.BinaryField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "username", "realm"],
+                name="extension_once",
+                violation_error_message="This account has an extension of that user name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.username} {self.display_name}".strip()
+
+
+class Appearance(models.Model):
+    """One line key of one device showing one extension of the same account."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="appearances")
+    extension = models.ForeignKey(Extension, on_delete=models.PROTECT, related_name="appearances")
+    position = models.PositiveSmallIntegerField()
+    label = models.CharField(max_length=60, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device", "position"],
+                name="appearance_position_once",
+                violation_error_message="This line key shows an extension already.",
+            ),
+            models.CheckConstraint(
+                name="appearance_position_from_one",
+                condition=Q(position__gte=1),
+                violation_error_message="Line keys are counted from 1.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.extension} on key {self.position}"
+
+
+class Key(models.Model):
+    """One programmable key of a device that is not a line: lamp, speed dial, park, address."""
+
+    class Kind(models.TextChoices):
+        EMPTY = "empty", "Empty"
+        BLF = "blf", "Busy lamp"
+        SPEED_DIAL = "speed_dial", "Speed dial"
+        PARK = "park", "Park"
+        DTMF = "dtmf", "DTMF"
+        URL = "url", "Web address"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="keys")
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    value = models.CharField(max_length=200, blank=True)
+    label = models.CharField(max_length=60, blank=True)
+    line = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device", "position"],
+                name="key_position_once",
+                violation_error_message="This key is set already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on key {self.position}"
+
+
+class SettingValue(models.Model):
+    """One neutral setting, given for an account (and those below it) or for one device."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="setting_values")
+    device = models.ForeignKey(
+        Device, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_values"
+    )
+    name = models.CharField(max_length=60)
+    value: Any = models.JSONField()
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "name"], condition=Q(device=None), name="setting_account_once"
+            ),
+            models.UniqueConstraint(
+                fields=["device", "name"], condition=Q(device__isnull=False), name="setting_device_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}"

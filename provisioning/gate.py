@@ -1,0 +1,494 @@
+"""decide_root() and decide_private(): the verdict on one request, with its rule number. Pure.
+
+Facts in, one verdict out, the first rule that fits wins (rules.md sections 3 and 4). The edge, the claim,
+"why was this phone refused?", `manage.py explain` and "what if" all ask here, so they cannot disagree.
+Times are epoch seconds, addresses numbers of the IPv6-mapped form (security.networks).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from security.networks import Network, origin_of
+
+REPEAT_TIME = 30 * 60  # R4a, T1: how long an entry token and a repeat are good
+CLAIM_PAUSE = 2.0  # between two claims of one device
+CLAIMS_A_DAY = 6  # R4
+DAY = 24 * 3600
+FORMER_ORIGINS_KEPT = 30 * DAY  # T3
+PROOFS_A_MINUTE = 10  # P
+
+
+class Outcome(StrEnum):
+    """What a caller gets (rules.md section 2)."""
+
+    FULL = "full"
+    BOOTSTRAP = "bootstrap"
+    COMMON = "common"
+    REFUSED = "refused"
+    HELD = "held"
+    PROOF = "proof"  # 303 to the portal's own address, rule P
+    ACCEPTED = "accepted"  # 204 to an upload below a private URL
+
+
+class State(StrEnum):
+    """The state of a device's lock."""
+
+    NEW = "new"
+    UNLOCKED = "unlocked"
+    LOCKED = "locked"
+    QUARANTINED = "quarantined"
+    RETIRED = "retired"
+
+
+class KeyKind(StrEnum):
+    """A failure that is counted against an address (section 6)."""
+
+    UNKNOWN_MAC = "unknown-mac"
+    BAD_TOKEN = "bad-token"
+    LOCKED_MAC = "locked-mac"
+    WRONG_AGENT = "wrong-agent"
+    WRONG_CERTIFICATE = "wrong-certificate"
+    BAD_PATH = "bad-path"
+    BROWSER = "browser"
+
+
+class Method(StrEnum):
+    """The request's method as far as the rules tell methods apart."""
+
+    GET = "get"
+    HEAD = "head"
+    UPLOAD = "upload"
+    OTHER = "other"
+
+
+class Asked(StrEnum):
+    """What the path names, at the root and below a private URL."""
+
+    PROOF = "proof"  # /.me
+    CLAIMING = "claiming"  # an own file that claims
+    OWN = "own"  # an own file that does not
+    COMMON = "common"
+    ABSENT = "absent"  # a common file that is known to the grammar and never served
+    BAD_PATH = "bad-path"
+    FULL = "full"  # below a private URL: the full file, or a claiming name
+    KEPT = "kept"  # below a private URL: personal directory, call lists
+    NEVER = "never"  # below a private URL: overrides, licences, own files that we do not make
+    FOREIGN = "foreign"  # below a private URL: a name that is not this device's
+
+
+class Then(StrEnum):
+    """What has to be done about a verdict, committed before the body leaves."""
+
+    NOTHING = "nothing"
+    CLAIM = "claim"
+    REPEAT = "repeat"  # R4a: the same bytes again
+    POLL = "poll"  # a single_step phone's R4: a check-in, no claim
+    STALE = "stale"  # R3: the lock becomes LOCKED, unbound
+    CHECK_IN = "check-in"
+    AS_ROOT = "as-root"  # T4: decide again as if the token's MAC had been asked at the root
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An unlock: until when (None: until the first fetch), for which origin (None: any), since when."""
+
+    until: float | None
+    origin: Network | None
+    given_at: float
+
+    def is_over(self, now: float) -> bool:
+        return self.until is not None and now >= self.until
+
+
+@dataclass(frozen=True, slots=True)
+class HandOut:
+    """The present tokens: when and to which origin they were given, and whether the current one was used."""
+
+    at: float
+    origin: Network
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """An origin that a person denied for this phone (R14)."""
+
+    network: Network
+    since: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A provisioning window, open or coming."""
+
+    origin: Network
+    account_path: str
+    starts: float
+    ends: float
+    site: str | None = None
+    devices: frozenset[str] | None = None
+
+    def admits(self, *, now: float, address: int, device: "DeviceFacts") -> bool:
+        """W: open, the caller's origin, the device's account or one above it, and its filter."""
+        return (
+            self.starts <= now < self.ends
+            and address in self.origin
+            and device.account_path.startswith(self.account_path)
+            and (self.site is None or self.site == device.site)
+            and (self.devices is None or device.code in self.devices)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The policy values that section 3 reads, effective for one device."""
+
+    fresh_ttl: float = 7 * DAY
+    match_user_agent: bool = True
+    trust_factory_certificate: bool = False
+    shared_origin_reset: str = "approve"  # approve | allow
+    first_fetch: str = "anywhere"  # anywhere | sites | approval
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """One device as the rules see it: its lock and what its account has decided."""
+
+    code: str
+    mac: str
+    family: str
+    account_path: str
+    state: State
+    enabled: bool = True
+    site: str | None = None
+    single_step: bool = False
+    bound: tuple[Network, ...] = ()
+    armed_at: float = 0.0
+    grant: Grant | None = None
+    hand_out: HandOut | None = None
+    denied: tuple[Denial, ...] = ()
+    suspicion_until: float = 0.0
+    accepted_agents: frozenset[str] = frozenset()
+    used_claims: tuple[float, ...] = ()  # when claims whose tokens were used happened, the last 24 h
+    last_claim_at: float = 0.0
+    account_sites: tuple[Network, ...] = ()  # for first_fetch = sites
+    policies: Policies = field(default_factory=Policies)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as far as it is known."""
+
+    address: int | None
+    agent_family: str | None = None
+    agent_mac: str | None = None
+    agent_product: str | None = None
+    certificate_mac: str | None = None  # of a verified factory certificate
+    browser: bool = False
+    banned: bool = False
+    blocked: bool = False
+    shared: bool = False  # a shared origin
+    claims_pressed: bool = False  # more than 50 claims a second from this origin
+    proofs: int = 0  # proofs of an address in the last minute
+
+
+@dataclass(frozen=True, slots=True)
+class RootFacts:
+    """A request at the root URL."""
+
+    now: float
+    method: Method
+    asked: Asked
+    caller: Caller
+    device: DeviceFacts | None = None
+    names_mac: bool = True  # the path holds a MAC
+    nonce_fits: bool = False
+    windows: tuple[Window, ...] = ()
+    known: bool = True  # the store is there and complete
+    database: bool = True
+    overloaded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one answer: outcome, the rule that decided, and what follows from it."""
+
+    outcome: Outcome
+    rule: str
+    then: Then = Then.NOTHING
+    key: KeyKind | None = None
+    card: bool = False  # a pending approval (E14)
+    binds: bool = False  # the lock is bound to the caller's origin
+    spends_grant: bool = False
+    drops_grant: bool = False
+    unlock_expired: bool = False  # R8 was met on the way
+    drift: bool = False  # O4
+    clone: bool = False  # T3
+
+
+def is_claim(verdict: Verdict) -> bool:
+    """Whether the database has to be asked before this answer may leave."""
+    return verdict.then in (Then.CLAIM, Then.REPEAT)
+
+
+# --- the root URL --------------------------------------------------------------------------------
+
+
+def decide_root(facts: RootFacts) -> Verdict:
+    """Return the verdict on a request at the root URL; the first rule of section 3 that fits."""
+    caller = facts.caller
+    if facts.asked is Asked.PROOF:
+        fits = facts.nonce_fits and caller.address is not None and caller.proofs < PROOFS_A_MINUTE
+        return Verdict(Outcome.PROOF if fits else Outcome.REFUSED, "P")
+    if caller.address is None:
+        return Verdict(Outcome.HELD, "G0")
+    if caller.blocked or caller.banned:
+        return Verdict(Outcome.REFUSED, "G1")
+    if caller.browser:
+        return Verdict(Outcome.REFUSED, "G2", key=KeyKind.BROWSER)
+    if facts.method is Method.OTHER or facts.asked is Asked.BAD_PATH:
+        return Verdict(Outcome.REFUSED, "G3", key=KeyKind.BAD_PATH)
+    if facts.method is not Method.UPLOAD and facts.asked in (Asked.COMMON, Asked.ABSENT):
+        return Verdict(Outcome.COMMON if facts.asked is Asked.COMMON else Outcome.REFUSED, "G4")
+    if facts.asked is not Asked.CLAIMING or facts.method is not Method.GET:
+        stranger = facts.known and facts.names_mac and facts.device is None
+        return Verdict(Outcome.REFUSED, "G5", key=KeyKind.UNKNOWN_MAC if stranger else None)
+    if not facts.known or facts.overloaded:
+        return Verdict(Outcome.HELD, "G6")
+    if facts.device is None:
+        return Verdict(Outcome.REFUSED, "R11", key=KeyKind.UNKNOWN_MAC)
+    verdict = _decide_claiming(facts, facts.device, caller.address)
+    if is_claim(verdict) and not facts.database:
+        return Verdict(Outcome.HELD, "G6")
+    if verdict.then is Then.CLAIM:
+        recent = 0 <= facts.now - facts.device.last_claim_at < CLAIM_PAUSE
+        if recent or caller.claims_pressed:
+            return Verdict(Outcome.HELD, verdict.rule)
+    return verdict
+
+
+def agent_fits(device: DeviceFacts, caller: Caller) -> bool:
+    """R12: the agent is of this phone's family and names no other MAC, or a person accepted it."""
+    if not device.policies.match_user_agent or caller.agent_product in device.accepted_agents:
+        return True
+    return caller.agent_family == device.family and caller.agent_mac in (None, device.mac)
+
+
+def window_admits(facts: RootFacts, device: DeviceFacts, address: int) -> bool:
+    """W of section 3."""
+    return any(w.admits(now=facts.now, address=address, device=device) for w in facts.windows)
+
+
+def is_denied(facts: RootFacts, device: DeviceFacts, address: int) -> bool:
+    """R14: denied, and no grant scoped to this very origin was given since."""
+    grant = device.grant
+    scoped_at = None
+    if (
+        grant is not None
+        and not grant.is_over(facts.now)
+        and grant.origin is not None
+        and address in grant.origin
+    ):
+        scoped_at = grant.given_at
+    return any(
+        address in d.network and facts.now < d.until and (scoped_at is None or scoped_at < d.since)
+        for d in device.denied
+    )
+
+
+def _decide_claiming(facts: RootFacts, device: DeviceFacts, address: int) -> Verdict:
+    now, caller, policies = facts.now, facts.caller, device.policies
+    window = window_admits(facts, device, address)
+    at_home = any(address in n for n in device.bound)
+
+    if device.state in (State.QUARANTINED, State.RETIRED) or not device.enabled:
+        return Verdict(Outcome.REFUSED, "R10")
+    if caller.certificate_mac is not None and caller.certificate_mac != device.mac:
+        return Verdict(Outcome.REFUSED, "R13", key=KeyKind.WRONG_CERTIFICATE)
+    if not agent_fits(device, caller):
+        return Verdict(Outcome.REFUSED, "R12", key=KeyKind.WRONG_AGENT, card=True)
+    foreign_key = None if at_home else KeyKind.LOCKED_MAC
+    if not window and is_denied(facts, device, address):
+        return Verdict(Outcome.REFUSED, "R14", key=foreign_key)
+
+    if device.state is State.NEW:
+        return _decide_new(facts, device, address, window)
+
+    expired = device.state is State.UNLOCKED and device.grant is not None and device.grant.is_over(now)
+    if expired:  # R8: judged now, no timer needed
+        device = replace(device, state=State.LOCKED, grant=None)
+    verdict = _decide_locked(facts, device, address, window=window, at_home=at_home)
+    if verdict is None:
+        rule = "R9" if device.state is State.UNLOCKED else "R6"
+        verdict = Verdict(Outcome.REFUSED, rule, key=foreign_key, card=True)
+    return replace(verdict, unlock_expired=True) if expired else verdict
+
+
+def _decide_new(facts: RootFacts, device: DeviceFacts, address: int, window: bool) -> Verdict:
+    age = facts.now - device.armed_at
+    fresh = 0 <= age < device.policies.fresh_ttl
+    if fresh and _first_fetch_admits(device, address):
+        return Verdict(Outcome.BOOTSTRAP, "R1", Then.CLAIM, binds=True)
+    if window:
+        return Verdict(Outcome.BOOTSTRAP, "R2", Then.CLAIM, binds=True)
+    refused = Verdict(Outcome.REFUSED, "R3b", key=KeyKind.LOCKED_MAC, card=True)
+    if age < 0:
+        return replace(refused, rule="R3a")
+    if age >= device.policies.fresh_ttl:
+        return replace(refused, rule="R3", then=Then.STALE)
+    return refused
+
+
+def _first_fetch_admits(device: DeviceFacts, address: int) -> bool:
+    policy = device.policies.first_fetch
+    return policy == "anywhere" or (policy == "sites" and any(address in n for n in device.account_sites))
+
+
+def _decide_locked(
+    facts: RootFacts, device: DeviceFacts, address: int, *, window: bool, at_home: bool
+) -> Verdict | None:
+    """The rules that admit a device that is bound or was; None when none does."""
+    now, caller = facts.now, facts.caller
+    hand_out = device.hand_out
+    if (
+        at_home
+        and hand_out is not None
+        and address in hand_out.origin
+        and now - hand_out.at < REPEAT_TIME
+        and not hand_out.used
+    ):
+        return Verdict(Outcome.BOOTSTRAP, "R4a", Then.REPEAT)
+    if at_home and device.single_step:
+        return Verdict(Outcome.BOOTSTRAP, "R4", Then.POLL)
+    calm = sum(now - at < DAY for at in device.used_claims) < CLAIMS_A_DAY
+    reset_allowed = not caller.shared or device.policies.shared_origin_reset == "allow"
+    if at_home and reset_allowed and calm:
+        return Verdict(Outcome.BOOTSTRAP, "R4", Then.CLAIM)
+    if device.state is State.UNLOCKED and device.grant is not None and _in_scope(device, now, address):
+        return Verdict(Outcome.BOOTSTRAP, "R7", Then.CLAIM, binds=True, spends_grant=True)
+    if window:
+        return Verdict(Outcome.BOOTSTRAP, "R5", Then.CLAIM, binds=True)
+    if caller.certificate_mac == device.mac and device.policies.trust_factory_certificate:
+        return Verdict(Outcome.BOOTSTRAP, "R5c", Then.CLAIM, binds=True, drops_grant=True)
+    return None
+
+
+def _in_scope(device: DeviceFacts, now: float, address: int) -> bool:
+    """R7: the grant's scope holds the origin; under suspicion (E7) only a grant for one origin counts."""
+    assert device.grant is not None
+    if device.grant.origin is None:
+        return now >= device.suspicion_until
+    return address in device.grant.origin
+
+
+# --- below a private URL -------------------------------------------------------------------------
+
+
+class TokenKind(StrEnum):
+    """What a token is now; entry and former become dead by the clock."""
+
+    ENTRY = "entry"
+    CURRENT = "current"
+    FORMER = "former"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """A token that was issued: for which MAC, what it is, and the device it belongs to."""
+
+    mac: str
+    kind: TokenKind
+    code: str = ""  # the device's; empty when it is on none
+    family: str = ""
+    state: State = State.LOCKED
+    enabled: bool = True
+    bound: tuple[Network, ...] = ()
+    origin: Network | None = None  # an entry token's
+    until: float | None = None  # None: no end yet (current; former while no later token was used)
+    superseded: bool = False  # a later token of this device has been used
+    origins: tuple[tuple[Network, float], ...] = ()  # a former token's: given to or used from, when last
+    used: bool = True  # the first use is a row already
+
+    def is_dead(self, now: float, address: int) -> bool:
+        """T4: over, or an entry token from another origin than its own."""
+        if self.kind is TokenKind.DEAD or (self.until is not None and now >= self.until):
+            return True
+        return self.kind is TokenKind.ENTRY and (self.origin is None or address not in self.origin)
+
+    def knows(self, now: float, address: int) -> bool:
+        """T3: whether it was given to or used from this origin in the last 30 days."""
+        return any(address in n and now - at < FORMER_ORIGINS_KEPT for n, at in self.origins)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateFacts:
+    """A request below a private URL."""
+
+    now: float
+    method: Method
+    asked: Asked
+    caller: Caller
+    token: TokenFacts | None
+    known: bool = True
+    overloaded: bool = False
+
+
+def decide_private(facts: PrivateFacts) -> Verdict:
+    """Return the verdict on a request below a private URL; the first rule of section 4 that fits."""
+    address, token, now = facts.caller.address, facts.token, facts.now
+    if address is None:
+        return Verdict(Outcome.HELD, "G0")
+    if facts.method is Method.OTHER:
+        return Verdict(Outcome.REFUSED, "O0")
+    if not facts.known or facts.overloaded:
+        return Verdict(Outcome.HELD, "G6")
+    if token is None:
+        return Verdict(Outcome.REFUSED, "T5", key=KeyKind.BAD_TOKEN)
+    if token.is_dead(now, address):
+        return Verdict(Outcome.REFUSED, "T4", Then.AS_ROOT)
+    if not token.enabled or token.state is State.QUARANTINED:
+        return Verdict(Outcome.REFUSED, "O1")
+    if facts.caller.blocked:
+        return Verdict(Outcome.REFUSED, "O2")
+    if facts.asked is Asked.FOREIGN:
+        return Verdict(Outcome.REFUSED, "T8")
+    clone = token.kind is TokenKind.FORMER and token.superseded
+    if clone and not token.knows(now, address):
+        # Both parties' tokens are out, and this one turns up where it never was: the root's rules decide.
+        return Verdict(Outcome.REFUSED, "T4", Then.AS_ROOT, clone=facts.asked is Asked.FULL)
+    if facts.method is Method.UPLOAD:
+        return Verdict(Outcome.ACCEPTED, "O0")
+    if facts.asked is Asked.COMMON:
+        return Verdict(Outcome.COMMON, "G4")
+    if facts.asked is not Asked.FULL and facts.asked is not Asked.KEPT:
+        return Verdict(Outcome.REFUSED, "O0")
+    return _admitted(facts, token, address, clone=clone)
+
+
+def _admitted(facts: PrivateFacts, token: TokenFacts, address: int, *, clone: bool) -> Verdict:
+    drift = bool(token.bound) and not any(address in n for n in token.bound)
+    if token.kind is TokenKind.ENTRY:
+        rule, drift = "T1", False
+    elif clone:
+        rule, drift = "T3", False
+    elif token.kind is TokenKind.FORMER:
+        rule = "T2"
+    else:
+        rule = "O4" if drift else "O3"
+    if facts.asked is Asked.KEPT or facts.method is Method.HEAD:
+        return Verdict(Outcome.FULL, rule)
+    then = Then.NOTHING if token.kind is TokenKind.ENTRY else Then.CHECK_IN
+    return Verdict(Outcome.FULL, rule, then, drift=drift, clone=clone)
+
+
+def as_root(verdict: Verdict) -> Verdict:
+    """T4: the root's answer to a dead token; it never counts against an address."""
+    return replace(verdict, key=None)
+
+
+def origins_shared(networks: Iterable[Network], address: int) -> bool:
+    """Whether the caller's origin is one of the shared ones."""
+    return origin_of(address) in networks

@@ -1,0 +1,95 @@
+"""Who is kept out: bans and blocks, and the networks that are spared."""
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.scope import ScopedQuerySet
+from security.networks import Network
+
+
+class BanQuerySet(models.QuerySet["Ban"]):
+    def standing(self, now: datetime) -> Self:
+        """Keep the bans and blocks that are in force."""
+        return self.filter(starts_at__lte=now, ends_at__gt=now, lifted_at=None)
+
+    def holding(self, network: Network) -> Self:
+        """Keep those that hold the whole network."""
+        return self.filter(first__lte=network.hex_first, last__gte=network.hex_last)
+
+
+class Ban(models.Model):
+    """A time in which an address gets nothing at the root URL (BANNED), or nothing at all (BLOCKED)."""
+
+    class Kind(models.TextChoices):
+        BANNED = "banned", "Banned"
+        BLOCKED = "blocked", "Blocked"
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    first = models.CharField(max_length=32)
+    last = models.CharField(max_length=32)
+    reason = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict, blank=True)
+    set_by = models.CharField(max_length=200)
+    starts_at = models.DateTimeField(default=timezone.now)
+    ends_at = models.DateTimeField()
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_by = models.CharField(max_length=200, blank=True)
+
+    objects = BanQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-starts_at", "-id"]
+        indexes = [
+            models.Index(fields=["first", "last"], name="ban_range"),
+            models.Index(fields=["ends_at"], name="ban_end"),
+        ]
+        constraints = [
+            models.CheckConstraint(name="ban_range_ordered", condition=Q(first__lte=F("last"))),
+            models.CheckConstraint(
+                name="ban_ends_after_start",
+                condition=Q(ends_at__gt=F("starts_at")),
+                violation_error_message="A ban ends after it starts.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network} ({self.kind})"
+
+    @property
+    def network(self) -> Network:
+        return Network.from_hex(self.first, self.last)
+
+
+class AllowedNetwork(models.Model):
+    """A network whose phones are known in number: thresholds are higher there (B8)."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="allowed_networks")
+    first = models.CharField(max_length=32)
+    last = models.CharField(max_length=32)
+    reason = models.CharField(max_length=300)
+    granted_by = models.CharField(max_length=200)
+    ends_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(name="allowed_range_ordered", condition=Q(first__lte=F("last")))
+        ]
+
+    def __str__(self) -> str:
+        return str(self.network)
+
+    @property
+    def network(self) -> Network:
+        return Network.from_hex(self.first, self.last)
