@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 import structlog
@@ -79,6 +79,7 @@ if _database["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 elif _database["ENGINE"].endswith("postgresql"):
+    _database["HOST"] = unquote(_database["HOST"])  # a socket's directory stands there as %2Frun%2F...
     _database["CONN_MAX_AGE"] = 0  # the pool keeps them
     _database["OPTIONS"] |= {
         "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=10), "timeout": 5},

@@ -1,0 +1,258 @@
+"""Everything on one machine: store, database, demo, portal, edge, worker and beat."""
+
+import fcntl
+import http.client
+import os
+import secrets
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psycopg
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from portal import embedded, places, starting, static_files
+from portal.bootstrap import stop
+from portal.checks import store_problem
+from portal.demo_facts import DemoFacts, recall, remember
+from portal.supervising import Child, DiedAtOnce, Household
+
+PATIENCE = 60.0
+
+
+class Ended(Exception):
+    """Somebody asked for the end."""
+
+
+class Command(BaseCommand):
+    """Start the whole installation, print where it is, and end all of it together."""
+
+    help = __doc__
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        starting.add_options(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Refuse early, then make, then start; whatever happens afterwards, leave no process behind."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, _end)
+        self.listen, self.port, self.phones_port = options["listen"], options["port"], options["phones_port"]
+        self.store: embedded.Store | None = None
+        self.household = Household([], sys.stdout)
+        try:
+            self._refuse_what_cannot_be_reached()
+            lock = self._take_data_directory()
+            self._start_store()
+            self._prepare_database()
+            static_files.collect(say=self._say)
+            facts = self._fill(empty=options["empty"])
+            connections.close_all()
+            self._start_children()
+            self._print_facts(facts)
+            self._watch()
+            del lock
+        except Ended:
+            self._say("Ending ...")
+        except (embedded.CannotStart, DiedAtOnce) as error:
+            stop(str(error))
+        finally:
+            self._end_all()
+
+    def _refuse_what_cannot_be_reached(self) -> None:
+        if "REDIS_URL" in os.environ or "REDIS_URL_FILE" in os.environ:
+            problem = store_problem(settings.REDIS_URL)
+            if problem:
+                stop(problem)
+        else:
+            embedded.store_program()
+        if connection.vendor == "postgresql":
+            parameters = {**connection.get_connection_params()}
+            parameters.pop("pool", None)
+            try:
+                psycopg.connect(**parameters).close()
+            except psycopg.Error as error:
+                stop(f"The database cannot be reached: {' '.join(str(error).split())}")
+
+    def _take_data_directory(self) -> Any:
+        """Keep the drawn secrets, and make sure that no second `up` works on the same data."""
+        data = Path(settings.DATA_DIR)
+        try:
+            starting.write_down(data)
+            lock = (data / "up.lock").open("w")
+        except OSError as error:
+            stop(f"The data directory cannot be used: {error}")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stop(f"Another `up` runs on the data in {data}.")
+        return lock
+
+    def _start_store(self) -> None:
+        if places.store_url(Path(settings.DATA_DIR)) == settings.REDIS_URL:
+            self.store = embedded.Store(Path(settings.DATA_DIR))
+            self.store.start()
+
+    def _prepare_database(self) -> None:
+        try:
+            executor = MigrationExecutor(connection)
+            steps = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            if steps:
+                self._say(f"Preparing the database ({len(steps)} steps) ...")
+                call_command("migrate", verbosity=0, interactive=False)
+        except DatabaseError as error:
+            stop(f"The database cannot be prepared: {' '.join(str(error).split())}")
+
+    def _fill(self, *, empty: bool) -> DemoFacts | None:
+        """Fill an empty database, and remember for the next start what people may do with it."""
+        path = Path(settings.DATA_DIR) / "demo.json"
+        facts = recall(path)
+        if facts is None and not empty and not apps.get_model("accounts", "Account").objects.exists():
+            self._say("Filling in the demo ...")
+            from portal import demo
+
+            facts = demo.fill(trial=settings.LATCHKEY_TRIAL)
+            remember(path, facts)
+        if facts is None or starting.is_loopback(self.listen):
+            return facts
+        return self._replace_passwords(path, facts)
+
+    def _replace_passwords(self, path: Path, facts: DemoFacts) -> DemoFacts:
+        """Give the demo's people passwords that nobody could read before, once."""
+        users = get_user_model().objects
+        fresh = []
+        for email, password, role in facts.sign_ins:
+            user = users.filter(email=email).first()
+            if user is not None and password and user.check_password(password):
+                password = secrets.token_urlsafe(12)
+                user.set_password(password)
+                user.save(update_fields=["password"])
+                fresh.append((email, password, role))
+            else:
+                fresh.append((email, "", role))
+        # Shown on this screen only: the file keeps none of them.
+        remember(path, replace(facts, sign_ins=[(email, "", role) for email, _, role in fresh]))
+        return replace(facts, sign_ins=fresh)
+
+    def _start_children(self) -> None:
+        python = [sys.executable, "-m"]
+        bind = f"[{self.listen}]:{self.port}" if ":" in self.listen else f"{self.listen}:{self.port}"
+        celery = [*python, "celery", "-A", "portal", "--skip-checks"]
+        environment = {"LATCHKEY_DATA": str(settings.DATA_DIR), "PYTHONPATH": str(settings.BASE_DIR)}
+        self.household.children = [
+            Child(name, command, {**environment, **more})
+            for name, command, more in (
+                (
+                    "portal",
+                    [
+                        *(*python, "gunicorn", "portal.wsgi", "--bind", bind, "--worker-class", "gthread"),
+                        *(
+                            "--workers",
+                            "2",
+                            "--threads",
+                            "8",
+                            "--no-control-socket",
+                            "--log-level",
+                            "warning",
+                        ),
+                        *("--forwarded-allow-ips", "", "--chdir", str(settings.BASE_DIR)),
+                    ],
+                    {},
+                ),
+                (
+                    "edge",
+                    [
+                        *(*python, "uvicorn", "portal.asgi:edge", "--host", self.listen),
+                        *("--port", str(self.phones_port), "--loop", "uvloop", "--http", "httptools"),
+                        *("--ws", "none", "--no-access-log", "--no-server-header", "--no-proxy-headers"),
+                        *("--log-level", "warning", "--app-dir", str(settings.BASE_DIR)),
+                    ],
+                    {"DATABASE_WAIT": "2"},  # a phone asks again; a claim that waits longer is held
+                ),
+                (
+                    "worker",
+                    [
+                        *(*celery, "--workdir", str(settings.BASE_DIR), "worker", "--pool", "prefork"),
+                        *("--concurrency", "2", "--queues", "celery,demand", "--loglevel", "warning"),
+                        *("--without-gossip", "--without-mingle"),
+                    ],
+                    {},
+                ),
+                (
+                    "beat",
+                    [
+                        *(*celery, "--workdir", str(settings.BASE_DIR), "beat", "--pidfile", ""),
+                        *("--loglevel", "warning"),
+                    ],
+                    {},
+                ),
+            )
+        ]
+        self._say("Starting portal, edge, worker and beat ...")
+        self.household.start()
+        for name, port in (("portal", self.port), ("edge", self.phones_port)):
+            if not self.household.wait_until(lambda port=port: self._answers(port), PATIENCE):  # type: ignore[misc]
+                raise DiedAtOnce(f"{name} gives no answer after {PATIENCE:.0f} s.")
+
+    def _answers(self, port: int) -> bool:
+        """Whether something speaks HTTP there."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104
+        caller = http.client.HTTPConnection(host, port, timeout=5)
+        try:
+            caller.request("GET", "/")
+            return caller.getresponse().status > 0
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            caller.close()
+
+    def _print_facts(self, facts: DemoFacts | None) -> None:
+        lines = ["", f"Portal          {settings.PORTAL_URL}/", f"Phones' root    {settings.PHONES_URL}/"]
+        if facts is None:
+            lines.append("Nobody can sign in before `manage.py createsuperuser` has made somebody.")
+        else:
+            lines += ["", "Sign in as"]
+            lines += [f"  {e:<28}  {p or '(shown once before)':<20}  {r}" for e, p, r in facts.sign_ins]
+            lines += ["", "Play a phone:", f"  {facts.curl_phone}", "Play a thief:", f"  {facts.curl_thief}"]
+        self._say("\n".join([*lines, "", "Ctrl-C ends all of it."]))
+
+    def _watch(self) -> None:
+        """Keep everything running until somebody asks for the end."""
+        while True:
+            time.sleep(1)
+            self.household.look_after()
+            if self.store is not None and not self.store.is_running():
+                self._say("The store ended by itself; starting it again")
+                try:
+                    self.store.start()
+                except embedded.CannotStart as error:
+                    self._say(str(error))
+
+    def _end_all(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # once is enough; the end is under way
+        self.household.end(("portal", "edge", "beat"), ("worker",))
+        if self.store is not None:
+            self.store.stop()
+
+    def _say(self, text: str) -> None:
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except OSError:
+            pass  # the terminal is gone; ending in order matters more
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise Ended
