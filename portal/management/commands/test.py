@@ -1,0 +1,73 @@
+"""The whole suite on SQLite and on PostgreSQL, with servers of its own; further arguments go to pytest."""
+
+import os
+import re
+import subprocess
+import sys
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from portal import embedded
+from portal.bootstrap import stop
+
+NO_TESTS = 5  # pytest's exit code when nothing was chosen
+
+
+class Command(BaseCommand):
+    """Run pytest once for each database and say at the end how both went."""
+
+    help = __doc__
+    requires_system_checks: list[str] = []
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Hand everything to pytest unread: its options are not ours."""
+        arguments = argv[2:]
+        whole = not any(not argument.startswith("-") for argument in arguments)
+        try:
+            embedded.store_program()
+        except embedded.CannotStart as error:
+            stop(str(error))
+        endings = {"SQLite": self._run("SQLite", arguments, whole=whole, environment={})}
+        endings["PostgreSQL"] = self._run_on_postgres(arguments, whole=whole)
+        print()
+        for name, (_, line) in endings.items():
+            print(f"{name:<11} {line}")
+        sys.exit(max(code for code, _ in endings.values()))
+
+    def _run_on_postgres(self, arguments: list[str], *, whole: bool) -> tuple[int, str]:
+        try:
+            server = embedded.Postgres()
+            server.start()
+        except embedded.CannotStart as error:
+            loud = f"SKIPPED: {error}"
+            return (1 if os.environ.get("REQUIRE_ALL") == "1" else 0), loud
+        try:
+            environment = {"LATCHKEY_TEST_DATABASE_URL": server.url, "LATCHKEY_SECOND_RUN": "1"}
+            return self._run("PostgreSQL", arguments, whole=whole, environment=environment)
+        finally:
+            server.stop()
+
+    def _run(
+        self, name: str, arguments: list[str], *, whole: bool, environment: dict[str, str]
+    ) -> tuple[int, str]:
+        print(f"\n### {name}\n", flush=True)
+        parallel = ["--numprocesses", "2"] if whole else []
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *parallel, *arguments],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        assert child.stdout
+        last = ""
+        for line in child.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line.strip() or last
+        code = child.wait()
+        if code == NO_TESTS and environment:
+            return 0, "nothing of this touches a database"
+        return code, re.sub(r"^=+ | =+$", "", last)

@@ -1,0 +1,138 @@
+"""The ground of every test: a real store, the clock, what a test needs of this machine."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests import environment
+
+DATA = environment.prepare()  # before anything reads Django's settings
+
+import django
+
+django.setup()
+
+import pytest
+import redis
+import time_machine
+from django.conf import settings as django_settings
+from django.test import override_settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from portal import embedded
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+
+hypothesis_settings.register_profile(
+    "steady",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis_settings.register_profile(
+    "searching", derandomize=False, database=None, deadline=None, max_examples=5000
+)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+# --- what a test needs of this machine ---------------------------------------------------------------------
+
+PACKAGES = {
+    "chromium": lambda: shutil.which("chromium") or shutil.which("chromium-browser"),
+    "nginx": lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin"),
+    "postgresql": embedded.postgres_programs,
+}
+_lacking: dict[str, list[str]] = {}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for package in marker.args:
+            if PACKAGES[package]():
+                continue
+            _lacking.setdefault(package, []).append(item.nodeid)
+            reason = f"needs {package}: apt install {package}"
+            if os.environ.get("REQUIRE_ALL") == "1":
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On the second database run only what touches a database."""
+    if os.environ.get("LATCHKEY_SECOND_RUN") != "1":
+        return
+    kept, left = [], []
+    for item in items:
+        (kept if _touches_database(item) and not item.get_closest_marker("once") else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
+
+
+def _touches_database(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    return bool(item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db", "live_server"})
+
+
+# --- settings that make tests quick, not weak --------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_settings() -> Iterator[None]:
+    storages = {
+        **django_settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Keep SQLite in a file, as in operation: threads and other processes must see the same rows."""
+    database = django_settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database.setdefault("TEST", {})["NAME"] = str(DATA / "test.sqlite3")
+
+
+# --- the store ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def store_of_session() -> Iterator[embedded.Store]:
+    server = embedded.Store(Path(DATA))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def store_server(store_of_session: embedded.Store) -> embedded.Store:
+    """The store's server, empty and running; a test may stop and start it."""
+    if not store_of_session.is_running():
+        store_of_session.start()
+    with redis.Redis.from_url(store_of_session.url) as client:
+        client.flushall()
+    return store_of_session
+
+
+@pytest.fixture
+def store(store_server: embedded.Store) -> Iterator[redis.Redis]:
+    """A client of the empty store."""
+    with redis.Redis.from_url(store_server.url) as client:
+        yield client
+
+
+# --- the clock ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """A clock that stands at noon of a Monday until the test moves it."""
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield traveller
