@@ -1,0 +1,98 @@
+"""API keys: made with a role no higher than the maker's, shown once, revoked for good."""
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import Account, ApiKey
+from accounts.refusals import Forbidden, Refusal
+from accounts.roles import Power, Role, may_give
+from accounts.scope import Actor
+
+MOST_NETWORKS = 50
+# A user sees his own phones; a key is nobody's owner and would see nothing, for ever.
+ROLES = tuple(role for role in Role if role is not Role.USER)
+
+
+def create(
+    account: Account,
+    *,
+    by: Actor,
+    name: str,
+    role: Role,
+    networks: Sequence[str] = (),
+    expires_at: datetime | None = None,
+    now: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Return the new key with its text, which is kept nowhere: it is shown this once."""
+    now = now or timezone.now()
+    if not by.may(Power.EDIT_PEOPLE, account.path):
+        raise Forbidden
+    if not any(standing.covers(account.path) and may_give(standing.role, role) for standing in by.standings):
+        raise Forbidden(detail=f"Your role does not allow keys with the role {role.value}.")
+    return make(account, by=by, name=name, role=role, networks=networks, expires_at=expires_at, now=now)
+
+
+def make(
+    account: Account,
+    *,
+    by: Actor,
+    name: str,
+    role: Role,
+    networks: Sequence[str] = (),
+    expires_at: datetime | None = None,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    """As `create`, for a command on the server, whose caller holds the database anyway."""
+    if role not in ROLES:
+        raise _wrong("role", "A key cannot be an end user; take viewer or manager.")
+    if expires_at is not None and expires_at <= now:
+        raise _wrong("expires_at", "A key ends in the future.")
+    key = ApiKey(
+        account=account,
+        name=name,
+        role=role.value,
+        networks=read_networks(networks),
+        expiry_date=expires_at,
+    )
+    text: str = ApiKey.objects.assign_key(key)
+    key.full_clean()
+    with transaction.atomic():
+        key.save(force_insert=True)
+        details = {"role": role.value, "prefix": key.prefix, "networks": key.networks}
+        audit.record(by, "api-key.created", key, now=now, **details)
+    return key, text
+
+
+def revoke(key: ApiKey, *, by: Actor, now: datetime | None = None) -> ApiKey:
+    """End the key for good; a second time changes nothing."""
+    if not by.may(Power.EDIT_PEOPLE, key.account.path):
+        raise Forbidden
+    with transaction.atomic():
+        key = ApiKey.objects.select_for_update(of=("self",)).select_related("account").get(pk=key.pk)
+        if not key.revoked:
+            key.revoked = True
+            key.save(update_fields=["revoked"])
+            audit.record(by, "api-key.revoked", key, now=now, prefix=key.prefix)
+    return key
+
+
+def read_networks(texts: Sequence[str]) -> list[str]:
+    """Return the networks as they are kept; a Refusal names the one that is none."""
+    if len(texts) > MOST_NETWORKS:
+        raise _wrong("networks", f"A key has at most {MOST_NETWORKS} networks.")
+    kept = []
+    for text in texts:
+        try:
+            kept.append(str(ipaddress.ip_network(text.strip())))
+        except ValueError as error:
+            raise _wrong("networks", f"{text!r} is not a network.") from error
+    return list(dict.fromkeys(kept))
+
+
+def _wrong(field: str, detail: str) -> Refusal:
+    return Refusal("powers", detail, code="invalid", field=field)
