@@ -228,6 +228,18 @@ class Verdict:
     clone: bool = False  # T3
 
 
+def same_origin(given: Network, bound: Iterable[Network], address: int) -> bool:
+    """Whether the caller asks from the origin that something was given to.
+
+    A site is one origin: what was given to one of its addresses holds for all of them while the phone is
+    bound to the site.
+    """
+    if address in given:
+        return True
+    networks = tuple(bound)
+    return any(n.holds(given) for n in networks) and any(address in n for n in networks)
+
+
 def is_claim(verdict: Verdict) -> bool:
     """Whether the database has to be asked before this answer may leave."""
     return verdict.then in (Then.CLAIM, Then.REPEAT)
@@ -285,13 +297,8 @@ def is_denied(facts: RootFacts, device: DeviceFacts, address: int) -> bool:
     """R14: denied, and no grant scoped to this very origin was given since."""
     grant = device.grant
     scoped_at = None
-    if (
-        grant is not None
-        and not grant.is_over(facts.now)
-        and grant.origin is not None
-        and address in grant.origin
-    ):
-        scoped_at = grant.given_at
+    if grant is not None and grant.origin is not None and address in grant.origin:
+        scoped_at = grant.given_at  # a grant that is over was given all the same
     return any(
         address in d.network and facts.now < d.until and (scoped_at is None or scoped_at < d.since)
         for d in device.denied
@@ -355,7 +362,7 @@ def _decide_locked(
     if (
         at_home
         and hand_out is not None
-        and address in hand_out.origin
+        and same_origin(hand_out.origin, device.bound, address)
         and now - hand_out.at < REPEAT_TIME
         and not hand_out.used
     ):
@@ -416,7 +423,9 @@ class TokenFacts:
         """T4: over, or an entry token from another origin than its own."""
         if self.kind is TokenKind.DEAD or (self.until is not None and now >= self.until):
             return True
-        return self.kind is TokenKind.ENTRY and (self.origin is None or address not in self.origin)
+        return self.kind is TokenKind.ENTRY and not (
+            self.origin is not None and same_origin(self.origin, self.bound, address)
+        )
 
     def knows(self, now: float, address: int) -> bool:
         """T3: whether it was given to or used from this origin in the last 30 days."""
@@ -458,7 +467,7 @@ def decide_private(facts: PrivateFacts) -> Verdict:
     clone = token.kind is TokenKind.FORMER and token.superseded
     if clone and not token.knows(now, address):
         # Both parties' tokens are out, and this one turns up where it never was: the root's rules decide.
-        return Verdict(Outcome.REFUSED, "T4", Then.AS_ROOT, clone=facts.asked is Asked.FULL)
+        return Verdict(Outcome.REFUSED, "T4", Then.AS_ROOT, clone=_fetches(facts))
     if facts.method is Method.UPLOAD:
         return Verdict(Outcome.ACCEPTED, "O0")
     if facts.asked is Asked.COMMON:
@@ -466,6 +475,11 @@ def decide_private(facts: PrivateFacts) -> Verdict:
     if facts.asked is not Asked.FULL and facts.asked is not Asked.KEPT:
         return Verdict(Outcome.REFUSED, "O0")
     return _admitted(facts, token, address, clone=clone)
+
+
+def _fetches(facts: PrivateFacts) -> bool:
+    """A fetch of the full file; HEAD is none."""
+    return facts.asked is Asked.FULL and facts.method is Method.GET
 
 
 def _admitted(facts: PrivateFacts, token: TokenFacts, address: int, *, clone: bool) -> Verdict:
@@ -478,7 +492,7 @@ def _admitted(facts: PrivateFacts, token: TokenFacts, address: int, *, clone: bo
         rule = "T2"
     else:
         rule = "O4" if drift else "O3"
-    if facts.asked is Asked.KEPT or facts.method is Method.HEAD:
+    if not _fetches(facts):
         return Verdict(Outcome.FULL, rule)
     then = Then.NOTHING if token.kind is TokenKind.ENTRY else Then.CHECK_IN
     return Verdict(Outcome.FULL, rule, then, drift=drift, clone=clone)
