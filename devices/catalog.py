@@ -46,9 +46,9 @@ class Generation:
 
     title: str
     firmware: str = ""  #: regular expression over the whole version; empty fits none
-    handover: str = "include"  #: include | poll | chain: how the bootstrap leads to the private URL
-    root_answer: str = "bootstrap"  #: bootstrap | full_and_move
+    handover: str = "include"  #: include | poll: how the bootstrap leads to the private URL
     slow: bool = False  #: the way to the private URL can take up to an hour
+    without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
 
 
@@ -67,10 +67,11 @@ class Model:
     name: str
     title: str
     lines: int  #: SIP identities it can register
-    keys: int  #: programmable keys of its own, all pages
+    keys: int  #: keys beside the display, all pages
     generation: str
+    memory_keys: int = 0  #: a second block of keys on the phone itself
     expansion: Expansion = Expansion()
-    first_line: int = 1  #: how the vendor counts lines on keys
+    first_line: int = 1  #: what a watching key calls the first line
     single_step: bool = False  #: cannot be moved to a private URL
     no_tls: bool = False  #: gets http addresses
     aliases: tuple[str, ...] = ()
@@ -104,8 +105,9 @@ class Family:
     models: Mapping[str, Model]
     key_codes: Mapping[str, str]
     values: Mapping[str, Mapping[str, str]]
+    limits: Mapping[str, str]  #: field of the settings -> what the vendor's format can carry, as a regular expression
     hardening: Mapping[str, Protection]
-    cannot: Mapping[str, str]
+    cannot: Mapping[str, str]  #: protection -> why this family has none
     resync: Resync
     doubts: tuple[str, ...]
     grammar: Grammar
@@ -123,10 +125,14 @@ class Family:
                     return code
         return self.models[model].generation
 
-    @property
-    def key_kinds(self) -> frozenset[KeyKind]:
-        """The kinds of key that this family can show."""
-        return frozenset(KeyKind(kind) for kind in self.key_codes)
+    def key_kinds(self, model: str, generation: str | None = None) -> frozenset[KeyKind]:
+        """Return the kinds of key that a model can show."""
+        without = self.generations[generation or self.models[model].generation].without_keys
+        return frozenset(KeyKind(kind) for kind in self.key_codes if kind not in without)
+
+    def protections(self, generation: str) -> dict[str, Protection]:
+        """Return what each neutral protection becomes for a generation."""
+        return {**self.hardening, **self.generations[generation].hardening}
 
     @property
     def helper(self) -> FileRule | None:
@@ -195,12 +201,12 @@ def _family(file: Path) -> Family:
 def _read(file: Path, raw: dict[str, Any]) -> Family:
     tables = {
         "agents": tuple(_build(AgentPattern, row, "agents") for row in raw.pop("agents")),
-        "files": tuple(_build(FileRule, row, "files", kind=FileKind) for row in raw.pop("files")),
+        "files": tuple(_file(row) for row in raw.pop("files")),
         "hardening": _protections(raw.pop("hardening"), "hardening"),
         "generations": {code: _generation(code, row) for code, row in raw.pop("generations").items()},
         "resync": _build(Resync, raw.pop("resync"), "resync"),
     }
-    models = {name: _model(name, row) for name, row in raw.pop("models").items()}
+    models = {name: _model(name, {"title": f"{raw['name']} {name}", **row}) for name, row in raw.pop("models").items()}
     code = file.parent.name
     family = _build(
         Family,
@@ -219,6 +225,10 @@ def _read(file: Path, raw: dict[str, Any]) -> Family:
     return family
 
 
+def _file(row: dict[str, Any]) -> FileRule:
+    return _build(FileRule, {**row, "kind": FileKind(row["kind"])}, f"files: {row.get('path')}")
+
+
 def _generation(code: str, row: dict[str, Any]) -> Generation:
     where = f"generations.{code}"
     protections = _protections(row.pop("hardening", {}), f"{where}.hardening")
@@ -234,7 +244,7 @@ def _protections(rows: dict[str, Any], where: str) -> dict[str, Protection]:
     return {name: _build(Protection, row, f"{where}.{name}") for name, row in rows.items()}
 
 
-def _build(kind: type[_T], raw: dict[str, Any], where: str, **convert: Any) -> _T:
+def _build(kind: type[_T], raw: dict[str, Any], where: str) -> _T:
     """Make a dataclass of a TOML table; a key too many or too few is named."""
     known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(raw.keys() - known.keys()):
@@ -242,8 +252,7 @@ def _build(kind: type[_T], raw: dict[str, Any], where: str, **convert: Any) -> _
     for name, entry in known.items():
         if name not in raw and entry.default is MISSING and entry.default_factory is MISSING:
             raise ValueError(f"[{where}] lacks the key {name!r}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
-    return kind(**{name: convert[name](value) if name in convert else value for name, value in values.items()})
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
 
 
 def _check(family: Family) -> None:
@@ -251,14 +260,15 @@ def _check(family: Family) -> None:
     for name, model in family.models.items():
         if model.generation not in family.generations:
             raise ValueError(f"[models.{name}] names the unknown generation {model.generation!r}")
-        for number in (model.lines, model.keys, model.expansion.modules, model.expansion.keys):
+        expansion = model.expansion
+        for number in (model.lines, model.keys, model.memory_keys, expansion.modules, expansion.keys):
             if not isinstance(number, int) or number < 0:
                 raise ValueError(f"[models.{name}] counts with {number!r}")
     for at, file in enumerate(family.files):
         for absent in file.absent_in:
             if absent not in family.generations:
                 raise ValueError(f"[files] number {at + 1} names the unknown generation {absent!r}")
-    for kind in family.key_codes:
+    for kind in (*family.key_codes, *(kind for entry in family.generations.values() for kind in entry.without_keys)):
         KeyKind(kind)
     names = set(HARDENING)
     said = set(family.hardening) | set(family.cannot)

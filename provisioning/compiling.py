@@ -3,18 +3,27 @@
 Three kinds of file: the full one below the private URL, the bootstrap at the root, the common one that knows no device.
 """
 
+import functools
+import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from devices.phone import PhoneSettings
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from devices.catalog import Catalog, Family, Model, catalog
+from devices.layout import DoesNotFit, lay_out
+from devices.paths import FileRule
+from devices.phone import KeyKind, PhoneSettings
+from devices.zones import Zone, zone
+from provisioning.carrying import CompileError, check_settings, check_value
 
-class CompileError(Exception):
-    """The settings cannot be put into this phone's file; `field` says which one stands in the way."""
+_URL = re.compile(r"(?P<scheme>https?)://(?P<place>[A-Za-z0-9.\-:\[\]]+(?:/[A-Za-z0-9._~\-]+)*)/")
+_DAY = 24 * 60
+_WINDOW = 30  # minutes in which a phone's daily poll may fall; its own minute spreads the fleet
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
-        self.field = field
-        self.reason = reason
+__all__ = ["CompileError", "CompiledFile", "compile_bootstrap", "compile_common", "compile_full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +35,41 @@ class CompiledFile:
     body: bytes
 
 
-def compile_full(phone: PhoneSettings, private_url: str) -> dict[str, CompiledFile]:
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder's address in the spellings that vendors want."""
+
+    url: str  #: with the slash at its end
+    scheme: str
+    place: str  #: host and path, without scheme and without the last slash
+
+    @property
+    def bare(self) -> str:
+        """The address without the slash at its end."""
+        return f"{self.scheme}://{self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a phone asks again each day, by its own clock."""
+
+    begin: str
+    end: str
+
+
+def compile_full(
+    phone: PhoneSettings, private_url: str, *, families: Catalog | None = None
+) -> dict[str, CompiledFile]:
     """Return every file with content that this phone may fetch below its private URL, by name (lower-case MAC)."""
-    raise NotImplementedError
+    family, model = _model(families or catalog(), phone.family, phone.model)
+    generation = _generation(family, model, phone)
+    context = _full_context(family, model, generation, phone, _folder("private_url", private_url))
+    compiled = {}
+    for rule in family.files:
+        if rule.full and generation not in rule.absent_in:
+            name = rule.path.replace("{mac}", phone.mac)
+            compiled[name] = _render(family, rule.full, rule, name, context)
+    return compiled
 
 
 def compile_bootstrap(
@@ -39,11 +80,185 @@ def compile_bootstrap(
     entry_url: str,
     root_url: str,
     phone: PhoneSettings | None = None,
+    *,
+    families: Catalog | None = None,
 ) -> CompiledFile:
-    """Return the root's answer under one claiming name; only a `single_step` model's needs the phone's settings."""
-    raise NotImplementedError
+    """Return the root's answer under one claiming name.
+
+    The settings are looked at for a `single_step` model only, which gets its full file here, and for the firmware
+    generation: a bootstrap has no way to hold a SIP secret.
+    """
+    known = families or catalog()
+    vendor, kind = _model(known, family, model)
+    generation = _generation(vendor, kind, phone)
+    rule = known.own_file(family, model, mac, [file_name])
+    if rule is None or not rule.claims or generation in rule.absent_in:
+        raise CompileError("file_name", f"{file_name} claims nothing for {kind.title}")
+    root = _folder("root_url", root_url)
+    if kind.single_step:
+        if phone is None:
+            raise CompileError(
+                "phone", f"{kind.title} gets its full file at the root, which needs its settings"
+            )
+        context = _full_context(vendor, kind, generation, phone, root)
+        return _render(vendor, rule.full, rule, file_name, context)
+    helper = vendor.helper
+    context = {
+        "mac": mac,
+        "model": kind,
+        "generation": generation,
+        "here": _folder("entry_url", entry_url),
+        "root": root,
+        "helper": helper.path if helper else "",
+    }
+    return _render(vendor, rule.bootstrap, rule, file_name, context)
 
 
-def compile_common(family: str, file_name: str, root_url: str) -> CompiledFile:
+def compile_common(
+    family: str, file_name: str, root_url: str, *, families: Catalog | None = None
+) -> CompiledFile:
     """Return a file that knows no device: no account, no provisioning address, nothing that resets what is absent."""
-    raise NotImplementedError
+    vendor = (families or catalog()).families.get(family)
+    if vendor is None:
+        raise CompileError("family", f"{family!r} is not known")
+    use = vendor.grammar.match(file_name)
+    if use is None or not use.file.served:
+        raise CompileError("file_name", f"{file_name} is no common file of {vendor.name} with content")
+    return _render(vendor, use.file.common, use.file, file_name, {"root": _folder("root_url", root_url)})
+
+
+def _model(families: Catalog, family: str, model: str) -> tuple[Family, Model]:
+    vendor = families.families.get(family)
+    if vendor is None:
+        raise CompileError("family", f"{family!r} is not known")
+    found = vendor.models.get(model)
+    if found is None:
+        raise CompileError("model", f"{vendor.name} has no model {model!r}")
+    return vendor, found
+
+
+def _generation(family: Family, model: Model, phone: PhoneSettings | None) -> str:
+    generation = (phone and phone.generation) or model.generation
+    if generation not in family.generations:
+        raise CompileError("generation", f"{family.name} has no generation {generation!r}")
+    return generation
+
+
+def _full_context(
+    family: Family, model: Model, generation: str, phone: PhoneSettings, here: Folder
+) -> dict[str, Any]:
+    check_settings(phone, family)
+    try:
+        layout = lay_out(phone, model, family.key_kinds(model.name, generation))
+    except DoesNotFit as error:
+        raise CompileError(error.field, error.reason) from error
+    return {
+        "phone": phone,
+        "mac": phone.mac,
+        "model": model,
+        "generation": generation,
+        "here": here,
+        "accounts": layout.accounts,
+        "unused_accounts": range(len(layout.accounts) + 1, model.lines + 1),
+        "keys": [key for key in layout.keys if key.kind is not KeyKind.EMPTY],
+        # Plain tuples: the sandbox checks every attribute, and a phone with modules has hundreds of empty keys.
+        "empty_keys": [(key.bank, key.module, key.number) for key in layout.keys if key.kind is KeyKind.EMPTY],
+        "clock": _clock(phone.time.zone),
+        "schedule": _schedule(phone.poll_minute),
+        "hardening": _hardening(family, generation, phone, len(layout.accounts)),
+        "values": family.values,
+        "key_codes": family.key_codes,
+        "language": _language(family, phone.language),
+    }
+
+
+def _folder(field: str, url: str) -> Folder:
+    found = _URL.fullmatch(url if url.endswith("/") else f"{url}/")
+    if found is None:
+        raise CompileError(field, "this is no address that a phone can store")
+    return Folder(found[0], found["scheme"], found["place"])
+
+
+def _clock(name: str) -> Zone:
+    try:
+        return zone(name)
+    except ValueError as error:
+        raise CompileError("time.zone", str(error)) from error
+
+
+def _schedule(minute: int) -> Schedule:
+    """Give the phone's own half hour; one that would cross midnight is moved before it, vendors disagree there."""
+    begin = min(minute, _DAY - 1 - _WINDOW)
+    return Schedule(_time_of_day(begin), _time_of_day(begin + _WINDOW))
+
+
+def _time_of_day(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _hardening(family: Family, generation: str, phone: PhoneSettings, accounts: int) -> list[tuple[str, str]]:
+    """List the vendor's keys for every protection, on or off: a phone keeps what a file leaves out."""
+    wanted = phone.hardening - {"web_page_off"} | (frozenset() if phone.web_page else {"web_page_off"})
+    found: list[tuple[str, str]] = []
+    for name, protection in family.protections(generation).items():
+        for key, value in (protection.on if name in wanted else protection.off).items():
+            numbers = range(1, accounts + 1) if "{account}" in key else (0,)
+            found += [(key.replace("{account}", str(number)), value) for number in numbers]
+    return found
+
+
+def _language(family: Family, code: str) -> str:
+    names = family.values["language"]
+    for spelling in (code, code.partition("-")[0]):
+        if spelling in names:
+            return names[spelling]
+    raise CompileError("language", f"{family.name} has no language {code!r}")
+
+
+def _render(
+    family: Family, template: str, rule: FileRule, name: str, context: dict[str, Any]
+) -> CompiledFile:
+    try:
+        text = _template(family.folder, family.format, template).render(context)
+    except TemplateError as error:
+        raise CompileError(template, error.message or type(error).__name__) from error
+    return CompiledFile(name, rule.content_type, text.encode("utf-8"))
+
+
+@functools.cache
+def _template(folder: Path, form: str, name: str) -> Template:
+    return _environment(folder, form).get_template(name)
+
+
+@functools.cache
+def _environment(folder: Path, form: str) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folder),
+        undefined=StrictUndefined,
+        autoescape=form == "xml",
+        finalize=functools.partial(check_value, form),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        signed_hours=_signed_hours, weekday_from_sunday=_weekday_from_sunday, first_day=_first_day
+    )
+    return environment
+
+
+def _signed_hours(minutes: int) -> str:
+    """Spell an offset from UTC as +5:30, -3 or 0."""
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "" if not minutes else "-" if minutes < 0 else "+"
+    return f"{sign}{hours}:{rest:02}" if rest else f"{sign}{hours}"
+
+
+def _weekday_from_sunday(weekday: int) -> int:
+    """Count the days of the week from Sunday = 1 instead of Monday = 1."""
+    return weekday % 7 + 1
+
+
+def _first_day(week: int) -> int:
+    """Return the day of the month on which its first, second ... week can begin; 1 for the last week."""
+    return 1 if week == 5 else (week - 1) * 7 + 1

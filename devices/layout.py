@@ -1,0 +1,115 @@
+"""Which account number each line gets and which key sits where on a model. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from devices.catalog import Model
+from devices.phone import KeyKind, KeySetting, Line, PhoneSettings
+
+
+class DoesNotFit(ValueError):
+    """The settings ask for more than the model has; `field` says where."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One SIP identity of the phone; the same extension on several keys is one account."""
+
+    number: int
+    line: Line
+    keys: int  #: how many keys show it
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedKey:
+    """One key with its place: beside the display, in the memory block, or on an expansion module."""
+
+    position: int
+    bank: str  #: display | memory | module
+    module: int  #: 0 on the phone itself
+    number: int  #: within its bank or module
+    kind: KeyKind
+    account: int  #: the account that it shows or calls on
+    watch_line: int  #: the same as the vendor counts it on keys that watch
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Accounts in order and every key the model has, the empty ones too: phones keep what a file leaves out."""
+
+    accounts: tuple[Account, ...]
+    keys: tuple[PlacedKey, ...]
+
+
+def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> Layout:
+    """Return accounts and keys as they sit on this model; DoesNotFit names the line or key that has no place."""
+    room = _room(model)
+    keyed = model.keys + model.memory_keys > 0
+    settings: dict[int, KeySetting] = {}
+    numbers: dict[tuple[str, str], int] = {}
+    by_position: dict[int, int] = {}
+    shown: dict[int, list[Line]] = {}
+    for at, line in enumerate(phone.lines):
+        _claim(f"lines[{at}].position", line.position, room if keyed else model.lines, by_position)
+        identity = (line.username, line.realm)
+        number = numbers.setdefault(identity, len(numbers) + 1)
+        if number > model.lines:
+            raise DoesNotFit(f"lines[{at}]", f"{model.title} has {model.lines} lines")
+        by_position[line.position] = number
+        shown.setdefault(number, []).append(line)
+        settings[line.position] = KeySetting(line.position, KeyKind.LINE, label=line.label, line=line.position)
+    for at, key in enumerate(phone.keys):
+        _claim(f"keys[{at}].position", key.position, room, settings)
+        if key.kind not in kinds:
+            raise DoesNotFit(f"keys[{at}].kind", f"{model.title} has no keys of the kind {key.kind}")
+        if key.line and key.line not in by_position:
+            raise DoesNotFit(f"keys[{at}].line", f"no line sits at position {key.line}")
+        settings[key.position] = key
+    accounts = tuple(Account(number, lines[0], len(lines)) for number, lines in shown.items())
+    places = range(1, room + 1) if keyed else ()
+    return Layout(accounts, tuple(_place(model, at, settings.get(at), by_position) for at in places))
+
+
+def _room(model: Model) -> int:
+    return model.keys + model.memory_keys + model.expansion.modules * model.expansion.keys
+
+
+def _claim(field: str, position: int, room: int, taken: Collection[int]) -> None:
+    if not 1 <= position <= room:
+        raise DoesNotFit(field, f"there are {room} places, {position} is none of them")
+    if position in taken:
+        raise DoesNotFit(field, f"place {position} is taken")
+
+
+def _place(model: Model, position: int, key: KeySetting | None, by_position: dict[int, int]) -> PlacedKey:
+    wanted = key or KeySetting(position, KeyKind.EMPTY)
+    account = by_position.get(wanted.line, 1)
+    bank, module, number = _bank(model, position)
+    return PlacedKey(
+        position=position,
+        bank=bank,
+        module=module,
+        number=number,
+        kind=wanted.kind,
+        account=account,
+        watch_line=account + model.first_line - 1,
+        value=wanted.value,
+        label=wanted.label,
+    )
+
+
+def _bank(model: Model, position: int) -> tuple[str, int, int]:
+    if position <= model.keys:
+        return "display", 0, position
+    position -= model.keys
+    if position <= model.memory_keys:
+        return "memory", 0, position
+    module, number = divmod(position - model.memory_keys - 1, model.expansion.keys)
+    return "module", module + 1, number + 1
