@@ -3,6 +3,8 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -10,3 +12,33 @@ app = Celery("latchkey")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()
+
+# `demand` goes first: a phone waits for what is on it.
+app.conf.task_queues = [Queue("demand"), Queue("celery")]
+app.conf.task_default_queue = "celery"
+
+EVERY = {
+    # what                                            seconds
+    "provisioning.tasks.end_what_is_over": 20,
+    "provisioning.tasks.refresh_lists": 60,
+    "provisioning.tasks.forget": 24 * 3600,
+}
+app.conf.beat_schedule = {
+    name.rpartition(".")[2]: {"task": name, "schedule": float(seconds), "options": {"expires": seconds}}
+    for name, seconds in EVERY.items()
+}
+
+
+@worker_ready.connect
+def keep_the_store(**_: object) -> None:
+    """The worker's own process watches and drains; its children compile."""
+    from provisioning import keeper
+
+    app.keeper_over = keeper.start()
+
+
+@worker_shutting_down.connect
+def let_go(**_: object) -> None:
+    over = getattr(app, "keeper_over", None)
+    if over is not None:
+        over.set()

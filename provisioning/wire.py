@@ -13,8 +13,8 @@ from typing import Any
 import zstandard
 
 from provisioning.gate import (
-    DeviceFacts,
     Denial,
+    DeviceFacts,
     Grant,
     HandOut,
     Policies,
@@ -29,6 +29,7 @@ COMPLETE = b"complete"
 LISTS = b"lists"
 LISTS_DATA = b"lists:data"
 NOTES = b"notes"
+NOTE = b"n"  # a stream entry's one field
 NOTES_EPOCH = b"notes:epoch"
 NOTES_KEPT = 2_000_000
 LOST_NOTES = b"notes:lost"
@@ -40,9 +41,7 @@ class WireError(ValueError):
     """A record in the store cannot be read; the edge holds rather than guesses."""
 
 
-# --- heads of records -----------------------------------------------------------------------------------------
-
-_MISSING = object()
+# --- heads of records ---------------------------------------------------------------------------------
 
 
 def _head(revision: int) -> bytes:
@@ -56,7 +55,7 @@ def _split(blob: bytes) -> tuple[int, bytes]:
         raise WireError("a record has no revision") from error
 
 
-# --- keys ------------------------------------------------------------------------------------------------
+# --- keys ---------------------------------------------------------------------------------------------
 
 
 def mac_key(mac: str) -> bytes:
@@ -96,7 +95,7 @@ def mac_hash(key: bytes, mac: str) -> str:
     return hmac.digest(key, b"mac:" + mac.encode(), hashlib.sha256).hex()[:40]
 
 
-# --- scripts -----------------------------------------------------------------------------------------------
+# --- scripts ------------------------------------------------------------------------------------------
 
 # KEYS[1] record, ARGV: revision, record, seconds to live (0: for ever). 1 when it was taken.
 SET_NEWER = """
@@ -117,7 +116,7 @@ return 1
 """
 
 
-# --- networks ----------------------------------------------------------------------------------------------
+# --- networks -----------------------------------------------------------------------------------------
 
 
 def pack_network(network: Network) -> str:
@@ -129,7 +128,7 @@ def unpack_network(text: str) -> Network:
     return Network(int(first, 16), int(last, 16))
 
 
-# --- the lists -----------------------------------------------------------------------------------------------
+# --- the lists ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +224,7 @@ def unpack_lists(blob: bytes) -> Lists:
         raise WireError("the lists cannot be read") from error
 
 
-# --- a device's lock summary -----------------------------------------------------------------------------------
+# --- a device's lock summary --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +351,7 @@ DECOY = pack_lock(
 )
 
 
-# --- tokens ----------------------------------------------------------------------------------------------------
+# --- tokens -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +420,7 @@ def unpack_token(blob: bytes) -> TokenRecord:
     return TokenRecord(revision, files_revision, facts, get("md", ""), get("bs"), get("fo"))
 
 
-# --- files -----------------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,7 +450,7 @@ def file_about(code: str, name: str) -> bytes:
     return f"file\x1f{code}\x1f{name}".encode()
 
 
-# --- notes -----------------------------------------------------------------------------------------------------
+# --- notes --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,11 +487,21 @@ _NOTE_DEFAULTS: dict[str, Any] = {
 }
 
 
+_encode_note = json.JSONEncoder(separators=(",", ":")).encode  # made once: a note is written per check-in
+
+
 def pack_note(note: Note) -> bytes:
-    data = {
-        name: value for name, value in asdict(note).items() if value != _NOTE_DEFAULTS.get(name, _MISSING)
+    data: dict[str, Any] = {
+        "at": note.at,
+        "address": note.address,
+        "rule": note.rule,
+        "outcome": note.outcome,
     }
-    return json.dumps(data, separators=(",", ":")).encode()
+    for name, default in _NOTE_DEFAULTS.items():
+        value = getattr(note, name)
+        if value != default:
+            data[name] = value
+    return _encode_note(data).encode()
 
 
 def unpack_note(blob: bytes) -> Note:
@@ -502,7 +511,46 @@ def unpack_note(blob: bytes) -> Note:
         raise WireError("a note cannot be read") from error
 
 
-# --- the marker ------------------------------------------------------------------------------------------------
+# --- standings and failures ---------------------------------------------------------------------------
+
+
+def pack_standing(until: float) -> bytes:
+    """What stands under an address's key: when its ban ends."""
+    return b"%.3f" % until
+
+
+def unpack_standing(blob: bytes | None) -> float:
+    """When the ban of an address ends; 0 when it has none."""
+    try:
+        return float(blob) if blob else 0.0
+    except ValueError as error:
+        raise WireError("a standing cannot be read") from error
+
+
+def pack_failure(kind: str, label: str) -> bytes:
+    """A member of an address's sorted set of failures."""
+    return f"{kind}:{label}".encode()
+
+
+def unpack_failure(member: bytes) -> tuple[str, str]:
+    kind, _, label = member.decode(errors="replace").partition(":")
+    return kind, label
+
+
+# --- the lists' number --------------------------------------------------------------------------------
+
+
+def pack_number(number: int) -> bytes:
+    """The lists' number under LISTS."""
+    return _head(number)
+
+
+def unpack_number(blob: bytes | None) -> int:
+    """The number of the newest lists; 0 when none were published."""
+    return int(blob) if blob else 0
+
+
+# --- the marker ---------------------------------------------------------------------------------------
 
 
 def pack_complete(rebuild: int, run_id: str) -> bytes:

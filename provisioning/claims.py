@@ -1,0 +1,220 @@
+"""The one transaction in which a phone takes its lock: decided anew on the rows, committed before the body leaves."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from devices import settings_tree
+from devices.models import Device, SiteNetwork
+from devices.user_agent import parse_agent, product_name
+from provisioning import facts, gate, policies, publishing, tokens, wire
+from provisioning.compiling import CompiledFile, compile_bootstrap, compile_full
+from provisioning.gate import Asked, Caller, Method, Outcome, RootFacts, State, Then, TokenKind, Verdict
+from provisioning.models import Claim, DeviceEvent, Lock, MacRecord, Token
+from security.networks import Network, origin_of, show_address
+
+UNKNOWN = Verdict(Outcome.REFUSED, "R11", key=gate.KeyKind.UNKNOWN_MAC)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GET of a claiming file at the root URL (or below a dead token, T4)."""
+
+    mac: str
+    file_name: str
+    address: int
+    agent: str
+    certificate_mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdict and, when it is BOOTSTRAP, the body; both committed."""
+
+    verdict: Verdict
+    file: CompiledFile | None = None
+
+
+def database_now() -> datetime:
+    """The database's clock: edges on several machines must not disagree about an unlock's end."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        at: datetime = cursor.fetchone()[0]
+        return at
+
+
+def caller(request: Request, now: datetime) -> Caller:
+    """What the rows know of the one who asks."""
+    banned, blocked = facts.standing_of(request.address, now)
+    agent = parse_agent(request.agent)
+    return Caller(
+        address=request.address,
+        agent_family=agent.family if agent else None,
+        agent_mac=agent.mac if agent else None,
+        agent_product=agent.product if agent else product_name(request.agent),
+        certificate_mac=request.certificate_mac,
+        banned=banned,
+        blocked=blocked,
+        shared=facts.is_shared(request.address, now),
+    )
+
+
+def claim(request: Request, *, now: datetime | None = None) -> Answer:
+    """Decide on the rows under the phone's row lock and, where a rule admits, bind it and bring new tokens.
+
+    Of two callers for one grant the second waits for the first one's commit and is then judged by what it
+    left. Raises django.db.OperationalError when the database is away or a lock is not to be had in time.
+    """
+    with transaction.atomic():
+        lock = (
+            Lock.objects.select_for_update(of=("self",))
+            .select_related("device__account", "device__site", "bound_site")
+            .filter(device__mac=request.mac)
+            .first()
+        )
+        if lock is None:
+            return Answer(UNKNOWN)
+        at = now or database_now()
+        verdict = gate.decide_root(
+            RootFacts(
+                now=at.timestamp(),
+                method=Method.GET,
+                asked=Asked.CLAIMING,
+                caller=caller(request, at),
+                device=facts.load([lock.pk], at)[lock.pk],
+                windows=facts.windows_at(request.address, at),
+            )
+        )
+        if verdict.outcome is not Outcome.BOOTSTRAP:
+            return Answer(verdict)
+        entry: Token | None = None
+        if verdict.then is Then.CLAIM:
+            entry = _take(lock, verdict, request, at)
+        elif verdict.then is Then.REPEAT:
+            entry = _entry_of_last_claim(lock.device)
+        _write_event(lock.device, verdict, request, at)
+        return Answer(verdict, _body(lock.device, request, entry))
+
+
+def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Token:
+    """Bind the lock as the verdict says and give the device a new current and a new entry token."""
+    device = lock.device
+    origin = origin_of(request.address)
+    claim_row = Claim.objects.create(
+        device=device,
+        mac=device.mac,
+        at=now,
+        rule=verdict.rule,
+        first=origin.hex_first,
+        last=origin.hex_last,
+        address=show_address(request.address),
+        agent=request.agent[:256],
+        before={
+            "state": lock.state,
+            "reason": lock.reason,
+            "bound": [lock.bound_first, lock.bound_last],
+            "site": str(lock.bound_site.code) if lock.bound_site else None,
+        },
+    )
+    Token.objects.filter(device=device, kind=TokenKind.CURRENT.value).update(kind=TokenKind.FORMER.value)
+    tokens.issue(device, claim_row, TokenKind.CURRENT, origin, now)
+    entry = tokens.issue(device, claim_row, TokenKind.ENTRY, origin, now)
+    changed = _apply(lock, verdict, request.address, origin, now)
+    lock.save(update_fields=changed)
+    MacRecord.objects.update_or_create(
+        mac_hash=wire.mac_hash(settings.TOKEN_KEY, device.mac),
+        defaults={"account_code": device.account.code, "claimed": True, "left_at": None},
+    )
+    publishing.claimed(device.pk)
+    return entry
+
+
+def _apply(lock: Lock, verdict: Verdict, address: int, origin: Network, now: datetime) -> list[str]:
+    """The verdict's effects on the lock's columns; returns which were changed."""
+    changed = ["last_claim_at"]
+    lock.last_claim_at = now
+    if verdict.binds:
+        site = SiteNetwork.objects.filter(
+            account=lock.device.account, first__lte=origin.hex_first, last__gte=origin.hex_last
+        ).first()
+        lock.bound_site_id = site.site_id if site else None
+        lock.bound_first, lock.bound_last = ("", "") if site else (origin.hex_first, origin.hex_last)
+        changed += ["bound_site", "bound_first", "bound_last"]
+    grant_ends = verdict.spends_grant or verdict.drops_grant or verdict.unlock_expired
+    if grant_ends or lock.state != State.UNLOCKED.value:
+        lock.state, lock.reason = State.LOCKED.value, ""
+        lock.grant_given_at = lock.grant_until = None
+        lock.grant_first = lock.grant_last = lock.grant_by = ""
+        changed += [
+            "state",
+            "reason",
+            "grant_given_at",
+            "grant_until",
+            "grant_first",
+            "grant_last",
+            "grant_by",
+        ]
+    if verdict.binds or grant_ends:
+        lock.since, lock.by = now, f"first fetch ({verdict.rule})"
+        changed += ["since", "by"]
+    return changed
+
+
+def _entry_of_last_claim(device: Device) -> Token | None:
+    """R4a: the entry token that the same bytes named; the claim's current token was not used, so it lives."""
+    current = Token.objects.get(device=device, kind=TokenKind.CURRENT.value)
+    return Token.objects.filter(claim=current.claim_id).exclude(pk=current.pk).first()
+
+
+def _body(device: Device, request: Request, entry: Token | None) -> CompiledFile:
+    """The bootstrap for this name; a single_step phone's whole file."""
+    phone = settings_tree.phone_settings([device])[device.pk]
+    root = f"{settings.PHONES_URL}/"
+    if entry is None:
+        found = compile_full(phone, root)
+        name = request.file_name.lower()
+        return next(file for key, file in found.items() if key.lower() == name)
+    return compile_bootstrap(
+        device.family, device.model, device.mac, request.file_name, tokens.private_url(entry), root, phone
+    )
+
+
+def _write_event(device: Device, verdict: Verdict, request: Request, now: datetime) -> None:
+    DeviceEvent.objects.create(
+        device=device,
+        account=device.account,
+        mac=device.mac,
+        at=now,
+        what="request",
+        outcome=verdict.outcome.value,
+        rule=verdict.rule,
+        address=show_address(request.address),
+        agent=request.agent[:256],
+        file=request.file_name[:120],
+        details={"unlock_expired": True} if verdict.unlock_expired else {},
+    )
+
+
+def first_use(token_hash: str, address: int, *, now: datetime | None = None) -> bool:
+    """Write down the first use of an entry or current token, before the body leaves (T2); safe to repeat."""
+    with transaction.atomic():
+        token = Token.objects.filter(hash=token_hash).exclude(kind=TokenKind.DEAD.value).first()
+        if token is None or token.device_id is None:
+            return False
+        lock = (
+            Lock.objects.select_for_update(of=("self",))
+            .select_related("device__account")
+            .get(pk=token.device_id)
+        )
+        token.refresh_from_db()
+        at = now or database_now()
+        overlap: timedelta = policies.effective(lock.device.account).token_overlap
+        if token.kind == TokenKind.DEAD.value or not tokens.used_first(token, overlap=overlap, now=at):
+            return False
+        publishing.device_changed(lock.pk)
+        return True

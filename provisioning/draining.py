@@ -1,0 +1,271 @@
+"""The edges' notes become rows: once each, in the transaction that moves the cursor, whatever is killed when."""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+
+from devices.models import Device
+from devices.user_agent import parse_agent
+from provisioning import approvals, claims, events, facts, locking, publishing, store, tokens, wire
+from provisioning.gate import TokenKind
+from provisioning.models import CheckInHour, DeviceEvent, Drain, FailureKey, LastSeen, Proof, Token
+from security.networks import Network, origin_of, show_address
+
+log = structlog.get_logger(__name__)
+
+BATCH = 1000
+ORIGINS_KEPT = 16  # of one token; T3 looks back 30 days
+RESTED = timedelta(hours=6)  # an origin's last use, and a proof, are written again after this
+
+
+def drain(now: datetime, *, limit: int = BATCH) -> int:
+    """Write one batch of notes as rows; returns how many were read. Raises store.Away.
+
+    Epoch and entries are read in one step: after a flush of the store the epoch is gone, and nothing that
+    was written since can be taken for something older.
+    """
+    with transaction.atomic():
+        cursor = Drain.objects.select_for_update().get_or_create(stream=wire.NOTES.decode())[0]
+        pipe = store.client().pipeline(transaction=True)
+        pipe.get(wire.NOTES_EPOCH)
+        pipe.xrange(wire.NOTES, min=f"({cursor.cursor}", count=limit)
+        epoch, entries = pipe.execute()
+        if epoch is None or epoch.decode() != cursor.epoch:
+            return _new_epoch(cursor, epoch)
+        if not entries:
+            return 0
+        notes = [note for _, entry in entries if (note := _read(entry)) is not None]
+        write(notes, now)
+        cursor.cursor = entries[-1][0].decode()
+        cursor.drained += len(entries)
+        cursor.moved_at = now
+        cursor.save(update_fields=["cursor", "drained", "moved_at"])
+    # What is written may go; the stream's cap is for the time when nobody drains.
+    store.client().xtrim(wire.NOTES, minid=cursor.cursor, approximate=True)
+    return len(entries)
+
+
+def _new_epoch(cursor: Drain, epoch: bytes | None) -> int:
+    if epoch is None:
+        fresh = secrets.token_hex(8)
+        store.client().set(wire.NOTES_EPOCH, fresh, nx=True)
+        epoch = store.read(wire.NOTES_EPOCH)
+    cursor.epoch, cursor.cursor = (epoch or b"").decode(), "0-0"
+    cursor.save(update_fields=["epoch", "cursor"])
+    return 0
+
+
+def _read(entry: dict[bytes, bytes]) -> wire.Note | None:
+    try:
+        return wire.unpack_note(entry[b"n"])
+    except (KeyError, wire.WireError):
+        log.error("a note cannot be read", entry=str(entry)[:200])
+        return None
+
+
+def write(notes: Iterable[wire.Note], now: datetime) -> None:
+    """Write the rows of these notes, in the caller's transaction."""
+    notes = list(notes)
+    codes = {note.code for note in notes if note.code}
+    devices = {
+        str(d.code): d
+        for d in Device.objects.filter(code__in=codes).select_related("account", "lock", "last_seen")
+    }
+    rows, check_ins = [], []
+    for note in notes:
+        device = devices.get(note.code)
+        if device is None:
+            continue
+        rows.append(_event(note, device))
+        if note.check_in:
+            check_ins.append((note, device))
+        _follow_up(note, device)
+    DeviceEvent.objects.bulk_create(rows)
+    _write_check_ins(check_ins)
+    _write_keys([note for note in notes if note.key])
+
+
+def _event(note: wire.Note, device: Device) -> DeviceEvent:
+    flags = ("drift", "clone", "unlock_expired", "first_use", "check_in")
+    return DeviceEvent(
+        device=device,
+        account=device.account,
+        mac=device.mac,
+        at=facts.aware(note.at),
+        what="request",
+        outcome=note.outcome,
+        rule=note.rule,
+        address=show_address(int(note.address, 16)),
+        agent=note.agent[:256],
+        file=note.file[:120],
+        count=note.count,
+        details={name: True for name in flags if getattr(note, name)},
+    )
+
+
+def _follow_up(note: wire.Note, device: Device) -> None:
+    """What a rule's "then" says beyond the log: a card, a stale lock, an ended unlock, a suspected clone."""
+    at = facts.aware(note.at)
+    if note.stale or note.unlock_expired:
+        locking.expire(device, now=at)
+    if note.card:
+        approvals.note_try(
+            device,
+            rule=note.rule,
+            address=int(note.address, 16),
+            agent=note.agent,
+            product=note.product,
+            at=at,
+            count=note.count,
+        )
+    if note.first_use:
+        claims.first_use(note.token, int(note.address, 16), now=at)
+    if note.clone:
+        _suspect_clone(note, device, at)
+
+
+def _suspect_clone(note: wire.Note, device: Device, at: datetime) -> None:
+    """T3: both tokens are served until a person has answered, at most 30 days."""
+    raised = Token.objects.filter(hash=note.token, kind=TokenKind.FORMER.value, clone_since=None).update(
+        clone_since=at, until=at + tokens.CLONE_TIME
+    )
+    if raised:
+        events.write(device, "clone-suspected", rule="T3", at=at, address=show_address(int(note.address, 16)))
+        publishing.device_changed(device.pk)
+
+
+def _write_check_ins(check_ins: list[tuple[wire.Note, Device]]) -> None:
+    if not check_ins:
+        return
+    last: dict[int, tuple[wire.Note, Device]] = {}
+    hours: dict[tuple[int, datetime], int] = defaultdict(int)
+    for note, device in check_ins:
+        at = facts.aware(note.at)
+        hours[device.pk, at.replace(minute=0, second=0, microsecond=0)] += note.count
+        if device.pk not in last or last[device.pk][0].at <= note.at:
+            last[device.pk] = (note, device)
+    _write_last_seen(last)
+    _write_hours(hours)
+    _write_proofs([(note, device) for note, device in check_ins if note.current])
+    _write_origins([note for note, _ in check_ins if note.token])
+
+
+def _write_last_seen(last: dict[int, tuple[wire.Note, Device]]) -> None:
+    older = dict(LastSeen.objects.filter(device__in=last).values_list("device_id", "at"))
+    rows = []
+    for pk, (note, device) in last.items():
+        at = facts.aware(note.at)
+        if pk in older and older[pk] > at:
+            continue
+        agent = parse_agent(note.agent)
+        rows.append(
+            LastSeen(
+                device=device,
+                at=at,
+                address=show_address(int(note.address, 16)),
+                agent=note.agent[:256],
+                model=agent.model if agent else "",
+                firmware=(agent.firmware or "") if agent else "",
+            )
+        )
+    LastSeen.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["device"],
+        update_fields=["at", "address", "agent", "model", "firmware"],
+    )
+
+
+def _write_hours(hours: dict[tuple[int, datetime], int]) -> None:
+    """Only the drain writes these, under its cursor's row lock: read, add, write is safe."""
+    held = {
+        (row.device_id, row.hour): row.count
+        for row in CheckInHour.objects.filter(
+            device__in={pk for pk, _ in hours}, hour__in={hour for _, hour in hours}
+        )
+    }
+    CheckInHour.objects.bulk_create(
+        [
+            CheckInHour(device_id=pk, hour=hour, count=held.get((pk, hour), 0) + count)
+            for (pk, hour), count in hours.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["device", "hour"],
+        update_fields=["count"],
+    )
+
+
+def _write_proofs(check_ins: list[tuple[wire.Note, Device]]) -> None:
+    proofs: dict[tuple[int, str], Proof] = {}
+    for note, device in check_ins:
+        origin = origin_of(int(note.address, 16))
+        proofs[device.pk, origin.hex_first] = Proof(
+            device=device, first=origin.hex_first, last=origin.hex_last, at=facts.aware(note.at)
+        )
+    Proof.objects.bulk_create(
+        list(proofs.values()),
+        update_conflicts=True,
+        unique_fields=["device", "first"],
+        update_fields=["last", "at"],
+    )
+
+
+def _write_origins(notes: list[wire.Note]) -> None:
+    """Remember from where a token is used, so that T3 knows it once it is a former one."""
+    used: dict[str, dict[str, float]] = defaultdict(dict)
+    for note in notes:
+        used[note.token][wire.pack_network(origin_of(int(note.address, 16)))] = note.at
+    changed, former = [], set()
+    for token in Token.objects.filter(hash__in=used).exclude(kind=TokenKind.DEAD.value):
+        fresh = {
+            name: at
+            for name, at in used[token.hash].items()
+            if at - token.origins.get(name, 0.0) > RESTED.total_seconds()
+        }
+        if not fresh:
+            continue
+        newest = sorted((token.origins | fresh).items(), key=lambda item: item[1])[-ORIGINS_KEPT:]
+        token.origins = dict(newest)
+        changed.append(token)
+        if token.kind == TokenKind.FORMER.value and token.device_id is not None:
+            former.add(token.device_id)
+    Token.objects.bulk_update(changed, ["origins"])
+    publishing.devices_changed(sorted(former))
+
+
+def _write_keys(notes: list[wire.Note]) -> None:
+    """The evidence of an hour: each distinct failure of an address once, with how often and when."""
+    keys: dict[tuple[str, datetime, str, str], FailureKey] = {}
+    for note in notes:
+        at = facts.aware(note.at)
+        origin: Network = origin_of(int(note.address, 16))
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        name = (origin.hex_first, hour, note.key, note.label[:40])
+        if (row := keys.get(name)) is None:
+            keys[name] = FailureKey(
+                first=origin.hex_first,
+                last=origin.hex_last,
+                hour=hour,
+                kind=note.key,
+                label=note.label[:40],
+                first_at=at,
+                last_at=at,
+                count=note.count,
+                agent=note.agent[:256],
+            )
+        else:
+            row.last_at, row.count = max(row.last_at, at), row.count + note.count
+    for (first, hour, kind, label), row in keys.items():
+        held = FailureKey.objects.filter(first=first, hour=hour, kind=kind, label=label).first()
+        if held is not None:
+            row.first_at, row.count = held.first_at, row.count + held.count
+    FailureKey.objects.bulk_create(
+        list(keys.values()),
+        update_conflicts=True,
+        unique_fields=["first", "hour", "kind", "label"],
+        update_fields=["first_at", "last_at", "count"],
+    )

@@ -1,0 +1,97 @@
+"""The files of each living token, compiled from rows, sealed and put into the store."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from django.utils import timezone
+
+from devices import settings_tree
+from devices.models import Device
+from provisioning import store, tokens, wire
+from provisioning.compiling import CompiledFile, CompileError, compile_full
+from provisioning.edge.sealed import seal_file
+from provisioning.gate import TokenKind
+from provisioning.models import Lock, Outbox, Token, Upload
+
+log = structlog.get_logger(__name__)
+
+
+def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> dict[int, str]:
+    """Compile and store the files of these devices; returns the devices that could not be compiled, and why.
+
+    The files revision is read before the settings, and the store refuses a file that is older than its
+    token's record asks for: a slow compile never wins over a newer one. Raises store.Away.
+    """
+    ids = list(device_ids)
+    told = list(
+        Outbox.objects.filter(what=Outbox.What.DEVICE, device__in=ids, details__files=True).values_list(
+            "pk", "device_id"
+        )
+    )
+    revisions = dict(Lock.objects.filter(pk__in=ids).values_list("pk", "files_revision"))
+    by_device: dict[int, list[Token]] = {pk: [] for pk in revisions}
+    kinds = (TokenKind.CURRENT.value, TokenKind.FORMER.value)
+    for token in Token.objects.filter(device__in=ids, kind__in=kinds).order_by("id"):
+        by_device[token.device_id].append(token)  # type: ignore[index]
+    devices = {d.pk: d for d in Device.objects.filter(pk__in=ids).select_related("account", "site")}
+    phones = settings_tree.phone_settings([devices[pk] for pk, rows in by_device.items() if rows])
+    uploads: dict[int, list[Upload]] = {}
+    for upload in Upload.objects.filter(device__in=ids):
+        uploads.setdefault(upload.device_id, []).append(upload)
+
+    batch = store.Batch()
+    failed: dict[int, str] = {}
+    for pk, rows in by_device.items():
+        try:
+            for token in rows:
+                compiled = compile_full(phones[pk], tokens.private_url(token))
+                for file in [*compiled.values(), *(_as_file(devices[pk], u) for u in uploads.get(pk, ()))]:
+                    batch.file(token.hash, file.name, _stored(str(devices[pk].code), file, revisions[pk]))
+        except CompileError as error:
+            failed[pk] = str(error)
+            log.error("compile failed, the phone is held", device=str(devices[pk].code), error=str(error))
+    batch.write()
+    done = [row for row, device_id in told if device_id not in failed]
+    Outbox.objects.filter(pk__in=done).delete()
+    return failed
+
+
+def publish_upload(upload: Upload) -> None:
+    """Put one kept upload under every living token of its device. Raises store.Away."""
+    batch = store.Batch()
+    lock = Lock.objects.get(pk=upload.device_id)
+    file = _as_file(upload.device, upload)
+    for token in tokens.living(upload.device_id):
+        batch.file(token.hash, file.name, _stored(str(upload.device.code), file, lock.files_revision))
+    batch.write()
+
+
+def keep_upload(code: str, name: str, body: bytes, content_type: str, *, now: datetime | None = None) -> None:
+    """Keep a personal directory or call list as the phone's last valid one."""
+    device = Device.objects.filter(code=code).first()
+    if device is None:
+        return
+    sealed = tokens.keyring().seal(body, upload_about(device, name))
+    upload, _ = Upload.objects.update_or_create(
+        device=device,
+        name=name,
+        defaults={"body": sealed, "content_type": content_type, "at": now or timezone.now()},
+    )
+    publish_upload(upload)
+
+
+def upload_about(device: Device, name: str) -> bytes:
+    """What a kept upload is bound to."""
+    return f"upload\x1f{device.code}\x1f{name}".encode()
+
+
+def _as_file(device: Device, upload: Upload) -> CompiledFile:
+    body = tokens.keyring().open(bytes(upload.body), upload_about(device, upload.name))
+    return CompiledFile(upload.name, upload.content_type, body)
+
+
+def _stored(code: str, file: CompiledFile, revision: int) -> wire.StoredFile:
+    return wire.StoredFile(
+        revision, file.content_type, seal_file(tokens.keyring(), code, file.name, file.body)
+    )

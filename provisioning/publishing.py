@@ -1,0 +1,241 @@
+"""What changed reaches the store: lock summaries before the caller has his answer, files soon after.
+
+1. A verb calls `device_changed` and its kin inside its transaction: the revision grows and an outbox row is
+   written with the change.
+2. On commit the summaries are written; a file whose revision is no longer its token's is stale from then on.
+3. Files follow by Celery; the sweeper finishes what a crash, or a store that was away, left in the outbox.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from celery.exceptions import OperationalError as BrokerAway
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.scope import below
+from devices.models import Device
+from provisioning import facts, store, wire
+from provisioning.gate import TokenKind
+from provisioning.models import ListsVersion, Lock, Outbox, Token
+from security.models import AllowedNetwork, Ban
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 500
+TOMBSTONE_TIME = 300
+SWEEP_AFTER = timedelta(seconds=3)  # an outbox row this old was not published by its own author
+
+
+# --- called by verbs, inside their transaction ---------------------------------------------------------------
+
+
+def device_changed(device_id: int, *, files: bool = False) -> None:
+    """This device's lock or tokens changed; with `files` also what its files say."""
+    devices_changed([device_id], files=files)
+
+
+def devices_changed(device_ids: Sequence[int], *, files: bool = False) -> None:
+    """As `device_changed`, for many."""
+    ids = list(device_ids)
+    if not ids:
+        return
+    grow = {"revision": F("revision") + 1} | ({"files_revision": F("files_revision") + 1} if files else {})
+    for start in range(0, len(ids), CHUNK):
+        chunk = ids[start : start + CHUNK]
+        Lock.objects.filter(pk__in=chunk).update(**grow)
+        Outbox.objects.bulk_create(
+            Outbox(what=Outbox.What.DEVICE, device_id=pk, details={"files": files}) for pk in chunk
+        )
+    transaction.on_commit(partial(_publish_now, ids, files), robust=True)
+
+
+def claimed(device_id: int) -> None:
+    """New tokens: their files are compiled at once, ahead of all other work, since the phone asks next."""
+    Lock.objects.filter(pk=device_id).update(revision=F("revision") + 1)
+    Outbox.objects.create(what=Outbox.What.DEVICE, device_id=device_id, details={"files": True})
+    transaction.on_commit(partial(_publish_claim, device_id), robust=True)
+
+
+def account_changed(account: Account, *, files: bool = False) -> None:
+    """Every device of the account and of those below it changed."""
+    ids = Device.objects.filter(below([account.path], "account__path")).values_list("pk", flat=True)
+    devices_changed(list(ids), files=files)
+
+
+def device_gone(device: Device) -> None:
+    """The device is about to be deleted: its MAC is unknown and its tokens are dead from the commit on."""
+    lock = Lock.objects.get(pk=device.pk)
+    hashes = list(Token.objects.filter(mac=device.mac).values_list("hash", flat=True))
+    row = Outbox.objects.create(
+        what=Outbox.What.GONE,
+        details={"mac": device.mac, "revision": lock.revision + 1, "tokens": hashes},
+    )
+    transaction.on_commit(partial(_quietly, publish_gone, [row]), robust=True)
+
+
+def lists_changed() -> None:
+    """Windows, sites, blocked, banned or allowed networks changed."""
+    _grow_lists()
+    row = Outbox.objects.create(what=Outbox.What.LISTS)
+    transaction.on_commit(partial(_quietly, publish_lists, [row.pk]), robust=True)
+
+
+def republish_all() -> int:
+    """Compile and publish every device anew; returns how many there are."""
+    ids = list(Lock.objects.order_by("pk").values_list("pk", flat=True))
+    with transaction.atomic():
+        devices_changed(ids, files=True)
+        lists_changed()
+    return len(ids)
+
+
+# --- writing to the store ------------------------------------------------------------------------------------
+
+
+def publish_devices(
+    device_ids: Sequence[int], *, now: datetime | None = None, all_tokens: bool = False
+) -> int:
+    """Write the lock summaries and tokens of these devices; returns how many. Raises store.Away."""
+    now = now or timezone.now()
+    written = 0
+    for start in range(0, len(device_ids), CHUNK):
+        chunk = list(device_ids[start : start + CHUNK])
+        told = list(
+            Outbox.objects.filter(
+                what=Outbox.What.DEVICE, device__in=chunk, details__files=False
+            ).values_list("pk", flat=True)
+        )
+        batch = store.Batch()
+        found = facts.records(chunk, now, all_tokens=all_tokens)
+        for record in found.values():
+            revision = record.lock.revision
+            batch.newer(wire.mac_key(record.lock.facts.mac), revision, wire.pack_lock(record.lock))
+            for name, token in record.tokens.items():
+                batch.newer(wire.token_key(name), revision, wire.pack_token(token))
+        batch.write()
+        if told:
+            Outbox.objects.filter(pk__in=told).delete()
+        written += len(found)
+    return written
+
+
+def publish_gone(rows: Iterable[Outbox]) -> None:
+    """Put a tombstone over a deleted device's MAC and its tokens among the dead. Raises store.Away."""
+    for row in rows:
+        details = row.details
+        batch = store.Batch()
+        revision = details["revision"]
+        key = wire.mac_key(details["mac"])
+        batch.newer(key, revision, wire.tombstone(revision), seconds=TOMBSTONE_TIME)
+        for token in Token.objects.filter(hash__in=details["tokens"], kind=TokenKind.DEAD.value):
+            record = facts.token_record(token, revision=revision)
+            batch.newer(wire.token_key(token.hash), revision, wire.pack_token(record))
+        batch.write()
+        Outbox.objects.filter(pk=row.pk).delete()
+
+
+def publish_lists(rows: Iterable[int] = (), *, now: datetime | None = None) -> wire.Lists:
+    """Write the lists under their present number. Raises store.Away."""
+    # The number first: what is committed after it was read comes with a higher one.
+    number = ListsVersion.objects.get_or_create(pk=1)[0].number
+    lists = build_lists(number, now or timezone.now())
+    batch = store.Batch()
+    batch.newer(wire.LISTS_DATA, number, wire.pack_lists(lists))
+    batch.newer(wire.LISTS, number, wire.pack_number(number))
+    batch.write()
+    Outbox.objects.filter(pk__in=list(rows)).delete()
+    return lists
+
+
+def build_lists(number: int, now: datetime) -> wire.Lists:
+    """Everything that the edge needs to know of windows, sites and networks."""
+    standing = list(Ban.objects.standing(now))
+    allowed = AllowedNetwork.objects.filter(ends_at__gt=now)
+
+    def timed(rows: Iterable[Ban | AllowedNetwork]) -> tuple[wire.TimedNetwork, ...]:
+        return tuple(wire.TimedNetwork(row.network, row.ends_at.timestamp()) for row in rows)
+
+    return wire.Lists(
+        number=number,
+        windows=facts.windows(now),
+        sites=facts.site_lists().sites,
+        blocked=timed(b for b in standing if b.kind == Ban.Kind.BLOCKED),
+        banned=timed(b for b in standing if b.kind == Ban.Kind.BANNED),
+        allowed=timed(allowed),
+        shared=facts.shared(now),
+    )
+
+
+def refresh_lists(now: datetime) -> wire.Lists:
+    """Publish the lists again under a new number when the clock alone changed what they hold."""
+    number = ListsVersion.objects.get_or_create(pk=1)[0].number
+    held = store.read(wire.LISTS_DATA)
+    fresh = build_lists(number, now)
+    if held is not None and wire.unpack_lists(held) == fresh:
+        return fresh
+    _grow_lists()
+    return publish_lists(now=now)
+
+
+def sweep(now: datetime) -> int:
+    """Publish what its author could not; returns how many rows were taken up. Raises store.Away."""
+    old = Outbox.objects.filter(created_at__lt=now - SWEEP_AFTER).order_by("pk")
+    lists = list(old.filter(what=Outbox.What.LISTS).values_list("pk", flat=True))
+    if lists:
+        publish_lists(lists, now=now)
+    gone = list(old.filter(what=Outbox.What.GONE)[:CHUNK])
+    publish_gone(gone)
+    rows = list(old.filter(what=Outbox.What.DEVICE).values_list("device_id", "details__files")[: 4 * CHUNK])
+    devices = list(dict.fromkeys(pk for pk, _ in rows if pk is not None))
+    publish_devices(devices, now=now)
+    compile_later([pk for pk, files in rows if files and pk is not None])
+    return len(lists) + len(gone) + len(devices)
+
+
+def compile_later(device_ids: Sequence[int], *, wanted: bool = False) -> None:
+    """Hand devices to the workers for compiling; `wanted` goes before all else, since a phone waits."""
+    from provisioning import tasks
+
+    for start in range(0, len(device_ids), tasks.COMPILED_AT_ONCE):
+        chunk = list(dict.fromkeys(device_ids[start : start + tasks.COMPILED_AT_ONCE]))
+        try:
+            tasks.compile_devices.apply_async(args=[chunk], queue="demand" if wanted else None)
+        except (store.Away, BrokerAway, OSError) as error:
+            log.warning(
+                "compile not queued, the sweeper will", devices=len(chunk), error=type(error).__name__
+            )
+            return
+
+
+# --- inside --------------------------------------------------------------------------------------------------
+
+
+def _publish_now(device_ids: Sequence[int], files: bool) -> None:
+    _quietly(publish_devices, device_ids)
+    if files:
+        compile_later(device_ids)
+
+
+def _publish_claim(device_id: int) -> None:
+    _quietly(publish_devices, [device_id])
+    compile_later([device_id], wanted=True)
+
+
+def _quietly(publish: "partial[object] | object", *args: object) -> None:
+    """Publish; a store that is away is no reason to fail a verb that is committed: the outbox has it."""
+    try:
+        publish(*args)  # type: ignore[operator]
+    except store.Away as error:
+        log.warning(
+            "store away, the outbox keeps it", what=getattr(publish, "__name__", ""), error=str(error)
+        )
+
+
+def _grow_lists() -> None:
+    if not ListsVersion.objects.filter(pk=1).update(number=F("number") + 1):
+        ListsVersion.objects.get_or_create(pk=1)

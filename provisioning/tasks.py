@@ -1,0 +1,70 @@
+"""Celery's way in: thin calls of verbs with ids; each runs twice without harm."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from provisioning import store
+
+COMPILED_AT_ONCE = 100
+
+
+@shared_task(autoretry_for=(store.Away,), max_retries=5, retry_backoff=True)
+def compile_devices(device_ids: list[int]) -> int:
+    """Compile and publish the files of these devices."""
+    from provisioning import files
+
+    return len(device_ids) - len(files.publish_files(device_ids))
+
+
+@shared_task
+def compile_token(token_hash: str) -> int:
+    """Compile for a phone that waits: the device of this token."""
+    from provisioning import files, publishing
+    from provisioning.models import Token
+
+    device_id = Token.objects.filter(hash=token_hash).values_list("device_id", flat=True).first()
+    if device_id is None:
+        return 0
+    publishing.publish_devices([device_id])
+    return 1 - len(files.publish_files([device_id]))
+
+
+@shared_task
+def run_job(job_id: int) -> None:
+    """Work through a job on many phones, from where it stands."""
+    from provisioning import unlock_all
+
+    unlock_all.run(job_id)
+
+
+@shared_task
+def end_what_is_over() -> int:
+    """Unlocks, windows and cards whose time is up become rows, audit and events (E6)."""
+    from provisioning import approvals, keeper, locking, tokens, windows
+
+    now = timezone.now()
+    ended = locking.sweep(now) + windows.sweep(now) + approvals.sweep(now) + tokens.bury(now)
+    keeper.stamp("end-what-is-over", now)
+    return ended
+
+
+@shared_task
+def refresh_lists() -> int:
+    """Shared origins and ended bans reach the edges. Safe to run twice or late."""
+    from provisioning import keeper, publishing
+
+    now = timezone.now()
+    lists = publishing.refresh_lists(now)
+    keeper.stamp("refresh-lists", now)
+    return len(lists.shared)
+
+
+@shared_task
+def forget() -> int:
+    """What was kept long enough goes: dead tokens."""
+    from provisioning import keeper, tokens
+
+    now = timezone.now()
+    gone = tokens.forget(now)
+    keeper.stamp("forget", now)
+    return gone

@@ -1,0 +1,120 @@
+"""Private URLs' secret parts: drawn, sealed, found by their HMAC, aged."""
+
+import secrets
+import string
+from datetime import datetime, timedelta
+from functools import cache
+
+from django.conf import settings
+from django.db.models import Q
+
+from accounts import sealing
+from devices.models import Device
+from provisioning import wire
+from provisioning.gate import REPEAT_TIME, TokenKind
+from provisioning.models import Claim, Token
+from security.networks import Network
+
+LENGTH = 40
+ALPHABET = string.ascii_lowercase + string.digits
+ENTRY_TIME = timedelta(seconds=REPEAT_TIME)
+CLONE_TIME = timedelta(days=30)
+DEAD_KEPT = timedelta(days=400)
+
+
+@cache
+def _ring(text: str) -> sealing.Keyring:
+    return sealing.Keyring.parse(text)
+
+
+def keyring() -> sealing.Keyring:
+    """The keys that seal tokens and files."""
+    return _ring(settings.SECRET_KEYRING)
+
+
+def draw() -> str:
+    """A new token: 40 characters [a-z0-9], 206 bits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
+def hash_of(token: str) -> str:
+    return wire.token_hash(settings.TOKEN_KEY, token)
+
+
+def about(token_hash: str) -> bytes:
+    """What a sealed token is bound to."""
+    return sealing.join(("token", token_hash))
+
+
+def text_of(token: Token) -> str:
+    """The token's own text, for the files that must name it."""
+    return keyring().open(bytes(token.sealed), about(token.hash)).decode()
+
+
+def private_url(token: Token) -> str:
+    """`<base>/d/<token>/`."""
+    return f"{settings.PHONES_URL}/d/{text_of(token)}/"
+
+
+def issue(device: Device, claim: Claim, kind: TokenKind, origin: Network, now: datetime) -> Token:
+    """Make one token's row; an entry token is good for 30 minutes from its origin (T1)."""
+    text = draw()
+    name = hash_of(text)
+    return Token.objects.create(
+        device=device,
+        mac=device.mac,
+        hash=name,
+        sealed=keyring().seal(text.encode(), about(name)),
+        kind=kind.value,
+        claim=claim,
+        issued_at=now,
+        until=now + ENTRY_TIME if kind is TokenKind.ENTRY else None,
+        first=origin.hex_first,
+        last=origin.hex_last,
+        origins={wire.pack_network(origin): now.timestamp()},
+    )
+
+
+def living(device_id: int) -> list[Token]:
+    """The tokens that have files of their own: the current one and the former ones."""
+    kinds = (TokenKind.CURRENT.value, TokenKind.FORMER.value)
+    return list(Token.objects.filter(device=device_id, kind__in=kinds).order_by("id"))
+
+
+def used_first(token: Token, *, overlap: timedelta, now: datetime) -> bool:
+    """Write down the first use; the tokens of earlier claims get their end by it (T2, T3).
+
+    The caller holds the device's lock row. False when it was used before.
+    """
+    if token.first_used_at is not None:
+        return False
+    token.first_used_at = now
+    token.save(update_fields=["first_used_at"])
+    earlier = Token.objects.filter(device=token.device_id, claim__lt=token.claim_id)
+    earlier.filter(kind=TokenKind.FORMER.value, until=None).update(until=now + overlap)
+    if token.kind != TokenKind.ENTRY.value:
+        entries = Token.objects.filter(
+            device=token.device_id, claim__lte=token.claim_id, kind=TokenKind.ENTRY.value
+        )
+        entries.update(kind=TokenKind.DEAD.value, until=now)
+    return True
+
+
+def kill_all(device: Device, *, now: datetime) -> list[str]:
+    """Every token of the device is dead at once; returns their hashes."""
+    rows = Token.objects.filter(device=device).exclude(kind=TokenKind.DEAD.value)
+    hashes = list(rows.values_list("hash", flat=True))
+    rows.update(kind=TokenKind.DEAD.value, until=now)
+    return hashes
+
+
+def bury(now: datetime) -> int:
+    """Entry and former tokens whose time is over become dead rows; late is as good as early."""
+    over = Token.objects.filter(kind__in=[TokenKind.ENTRY.value, TokenKind.FORMER.value], until__lte=now)
+    return over.update(kind=TokenKind.DEAD.value)
+
+
+def forget(now: datetime) -> int:
+    """Dead tokens are remembered for 400 days."""
+    old = Q(kind=TokenKind.DEAD.value, until__lt=now - DEAD_KEPT)
+    return Token.objects.filter(old).delete()[0]
