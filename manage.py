@@ -14,9 +14,13 @@ def main() -> None:
 
     bootstrap.enter(str(root), sys.argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        bootstrap.stop(str(error))
 
 
 if __name__ == "__main__":

@@ -82,22 +82,26 @@ def _is_current(root: str, venv: str, kind: str) -> bool:
 def _make(root: str, venv: str, kind: str) -> None:
     """Make or complete the environment; one that cannot be finished is taken away again."""
     import fcntl
+    import signal
 
+    # Ended from outside while it installs, it must take away what it has begun, like on Ctrl-C.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     directory = os.open(root, os.O_RDONLY)
     fcntl.flock(directory, fcntl.LOCK_EX)  # a second command waits here for the first one's work
     try:
         if _is_current(root, venv, kind):
             return
         broken = not os.path.exists(os.path.join(venv, "bin", "python"))
-        if broken or os.path.exists(os.path.join(venv, MAKING)):
+        unfinished = os.path.exists(os.path.join(venv, MAKING))
+        # One without a stamp is somebody's own: complete it, never take it away.
+        outdated = os.path.exists(os.path.join(venv, STAMP)) and not _same_python(venv)
+        if broken or unfinished or outdated:
             _make_new(root, venv, kind)
         else:
-            if os.path.exists(os.path.join(venv, STAMP)) and not _same_python(venv):
-                _make_new(root, venv, kind)
-            else:
-                _install(root, venv, kind)
+            _install(root, venv, kind)
     finally:
         os.close(directory)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _same_python(venv: str) -> bool:
@@ -171,7 +175,8 @@ def _install(root: str, venv: str, kind: str) -> None:
         child.wait()
         raise
     if child.wait():
-        stop("the packages cannot be installed: {}".format((errors or ["pip gave no reason"])[0]))
+        reason = (errors or ["pip gave no reason"])[0]
+        stop(f"the packages cannot be installed (is the package index in reach?): {reason}")
     with open(os.path.join(venv, STAMP), "w") as file:
         file.write(_stamp(root, venv, kind))
     say(f"  done after {time.monotonic() - started:.0f} s")

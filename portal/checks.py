@@ -54,7 +54,7 @@ def proxies_are_stated(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
     wrong = []
     for network in settings.TRUSTED_PROXIES:
         try:
-            ipaddress.ip_network(network, strict=False)
+            ipaddress.ip_network(network)  # host bits are mostly a typing error
         except ValueError as error:
             wrong.append(checks.Error(f"TRUSTED_PROXIES: {error}.", id="portal.E006"))
     return [*wrong]
@@ -78,13 +78,11 @@ def addresses_are_safe(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
 
 def store_problem(url: str) -> str:
     """Say in a sentence why the store cannot be used; empty when it can."""
-    client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
     try:
-        policy = client.info("memory").get("maxmemory_policy")
+        with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+            policy = client.info("memory").get("maxmemory_policy")
     except (redis.exceptions.RedisError, OSError, ValueError) as error:
         return f"The store cannot be reached: {error}"
-    finally:
-        client.close()
     if policy != "noeviction":
         # An evicted record reads as "unknown phone", and that phone would be refused.
         return f"The store's maxmemory-policy is {policy}; it must be noeviction."

@@ -13,6 +13,6 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """Count attempts by the peer; its own guess would believe any X-Forwarded-For."""
-        address: Any = getattr(request, "client_address", None) or request.META.get("REMOTE_ADDR")
+        """Count attempts by the true caller; its own guess would believe any X-Forwarded-For."""
+        address: Any = getattr(request, "caller_address", None) or request.META.get("REMOTE_ADDR")
         return str(address or "unknown")

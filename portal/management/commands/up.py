@@ -148,8 +148,12 @@ class Command(BaseCommand):
     def _start_children(self) -> None:
         python = [sys.executable, "-m"]
         bind = f"[{self.listen}]:{self.port}" if ":" in self.listen else f"{self.listen}:{self.port}"
-        celery = [*python, "celery", "-A", "portal", "--skip-checks"]
-        environment = {"LATCHKEY_DATA": str(settings.DATA_DIR), "PYTHONPATH": str(settings.BASE_DIR)}
+        celery = [*python, "celery", "--quiet", "-A", "portal", "--skip-checks"]
+        environment = {
+            "LATCHKEY_DATA": str(settings.DATA_DIR),
+            "PYTHONPATH": str(settings.BASE_DIR),
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+        }
         self.household.children = [
             Child(name, command, {**environment, **more})
             for name, command, more in (
