@@ -1,4 +1,4 @@
-"""The one transaction in which a phone takes its lock: decided anew on the rows, committed before the body leaves."""
+"""The one transaction in which a phone takes its lock: decided anew, committed before the body leaves."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The edges' notes become rows: once each, in the transaction that moves the cursor, whatever is killed when."""
+"""The edges' notes become rows: once each, in the transaction that moves the cursor."""
 
 import secrets
 from collections import defaultdict

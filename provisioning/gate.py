@@ -45,7 +45,7 @@ class KeyKind(StrEnum):
     """A failure that is counted against an address (section 6)."""
 
     UNKNOWN_MAC = "unknown-mac"
-    BAD_TOKEN = "bad-token"
+    BAD_TOKEN = "bad-token"  # noqa: S105  (a kind of failure)
     LOCKED_MAC = "locked-mac"
     WRONG_AGENT = "wrong-agent"
     WRONG_CERTIFICATE = "wrong-certificate"
@@ -306,7 +306,7 @@ def is_denied(facts: RootFacts, device: DeviceFacts, address: int) -> bool:
 
 
 def _decide_claiming(facts: RootFacts, device: DeviceFacts, address: int) -> Verdict:
-    now, caller, policies = facts.now, facts.caller, device.policies
+    now, caller = facts.now, facts.caller
     window = window_admits(facts, device, address)
     at_home = any(address in n for n in device.bound)
 

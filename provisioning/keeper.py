@@ -1,4 +1,4 @@
-"""Keeps the store true: watches its marker, rebuilds it, drains notes, sweeps the outbox. Threads of the worker."""
+"""Keeps the store true: watches its marker, rebuilds it, drains notes, sweeps the outbox."""
 
 import secrets
 import threading
@@ -89,11 +89,10 @@ def rebuild(now: datetime) -> bool:
 def _publish_orphans() -> None:
     """Dead tokens that are on no device any more (T4)."""
     rows = Token.objects.filter(kind=TokenKind.DEAD.value, device=None).order_by("pk")
-    batch, held = store.Batch(), 0
-    for token in rows.iterator(chunk_size=2000):
+    batch = store.Batch()
+    for number, token in enumerate(rows.iterator(chunk_size=2000), start=1):
         batch.newer(wire.token_key(token.hash), 1, wire.pack_token(facts.token_record(token, revision=1)))
-        held += 1
-        if held % 2000 == 0:
+        if number % 2000 == 0:
             batch.write()
             batch = store.Batch()
     batch.write()

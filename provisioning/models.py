@@ -165,7 +165,7 @@ class Token(models.Model):
     claim = models.ForeignKey(Claim, on_delete=models.SET_NULL, null=True, related_name="tokens")
     issued_at = models.DateTimeField()
     first_used_at = models.DateTimeField(null=True, blank=True)
-    # An entry token's end and origin; a former token's end once a later token was used; a dead one's hour of death.
+    # An entry token's end; a former one's once a later token was used; a dead one's hour of death.
     until = models.DateTimeField(null=True, blank=True)
     first = models.CharField(max_length=32, blank=True)
     last = models.CharField(max_length=32, blank=True)

@@ -31,7 +31,7 @@ TOMBSTONE_TIME = 300
 SWEEP_AFTER = timedelta(seconds=3)  # an outbox row this old was not published by its own author
 
 
-# --- called by verbs, inside their transaction ---------------------------------------------------------------
+# --- called by verbs, inside their transaction ------------------------------------------------
 
 
 def device_changed(device_id: int, *, files: bool = False) -> None:
@@ -94,7 +94,7 @@ def republish_all() -> int:
     return len(ids)
 
 
-# --- writing to the store ------------------------------------------------------------------------------------
+# --- writing to the store ------------------------------------------------
 
 
 def publish_devices(
@@ -212,7 +212,7 @@ def compile_later(device_ids: Sequence[int], *, wanted: bool = False) -> None:
             return
 
 
-# --- inside --------------------------------------------------------------------------------------------------
+# --- inside ------------------------------------------------
 
 
 def _publish_now(device_ids: Sequence[int], files: bool) -> None:

@@ -14,7 +14,7 @@ ROLLING = timedelta(hours=1)
 
 
 def proved_at(network: Network, now: datetime) -> "QuerySet[Device]":
-    """The devices that fetched their full file from this network by their current token in the last 30 days."""
+    """The devices that fetched their full file from there by their current token in the last 30 days."""
     proofs = Proof.objects.filter(
         first__gte=network.hex_first, first__lte=network.hex_last, at__gte=now - PROVED_TIME
     )

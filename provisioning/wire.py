@@ -455,7 +455,7 @@ def file_about(code: str, name: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What happened at the edge, once: an answer to a phone (check-ins alone, refusals folded with a count)."""
+    """What happened at the edge: a check-in, or refusals folded with a count."""
 
     at: float
     address: str  # hex of the number
