@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import Account, ApiKey
-from accounts.refusals import Forbidden, Refusal
+from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power, Role, may_give
 from accounts.scope import Actor
+from accounts.tenants import role_fits
 
 MOST_NETWORKS = 50
 # A user sees his own phones; a key is nobody's owner and would see nothing, for ever.
@@ -49,9 +50,10 @@ def make(
 ) -> tuple[ApiKey, str]:
     """As `create`, for a command on the server, whose caller holds the database anyway."""
     if role not in ROLES:
-        raise _wrong("role", "A key cannot be an end user; take viewer or manager.")
+        raise Invalid("role", "A key cannot be an end user; take viewer or manager.")
+    role_fits(account, role)
     if expires_at is not None and expires_at <= now:
-        raise _wrong("expires_at", "A key ends in the future.")
+        raise Invalid("expires_at", "A key ends in the future.")
     key = ApiKey(
         account=account,
         name=name,
@@ -84,15 +86,11 @@ def revoke(key: ApiKey, *, by: Actor, now: datetime | None = None) -> ApiKey:
 def read_networks(texts: Sequence[str]) -> list[str]:
     """Return the networks as they are kept; a Refusal names the one that is none."""
     if len(texts) > MOST_NETWORKS:
-        raise _wrong("networks", f"A key has at most {MOST_NETWORKS} networks.")
+        raise Invalid("networks", f"A key has at most {MOST_NETWORKS} networks.")
     kept = []
     for text in texts:
         try:
             kept.append(str(ipaddress.ip_network(text.strip())))
         except ValueError as error:
-            raise _wrong("networks", f"{text!r} is not a network.") from error
+            raise Invalid("networks", f"{text!r} is not a network.") from error
     return list(dict.fromkeys(kept))
-
-
-def _wrong(field: str, detail: str) -> Refusal:
-    return Refusal("powers", detail, code="invalid", field=field)

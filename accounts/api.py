@@ -1,0 +1,227 @@
+"""Accounts, API keys, the audit and "who am I" over the API."""
+
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Length, Substr
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts import keys, tenants
+from accounts.doors import Door
+from accounts.models import Account, ApiKey, AuditEntry
+from accounts.roles import Power, Role
+from accounts.scope import Actor
+from accounts.shapes import AccountField, LineField, Shape
+
+ROLES = [(role.value, role.value) for role in Role]
+KEY_ROLES = [(role.value, role.value) for role in keys.ROLES]
+
+
+class AccountShape(Shape):
+    code = serializers.UUIDField(read_only=True)
+    slug = serializers.SlugField(read_only=True)
+    name = LineField(read_only=True)
+    kind = serializers.ChoiceField(Account.Kind.choices, read_only=True)
+    parent = serializers.CharField(source="parent_slug", read_only=True, allow_null=True)
+    is_active = serializers.BooleanField(read_only=True)
+    time_zone = serializers.CharField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class NewAccount(Shape):
+    """What makes an account below `parent`."""
+
+    parent = AccountField()
+    slug = serializers.SlugField(max_length=60)
+    name = LineField(max_length=120)
+    kind = serializers.ChoiceField(Account.Kind.choices, required=False)
+    time_zone = LineField(max_length=60, required=False)
+
+
+class AccountChange(Shape):
+    name = LineField(max_length=120, required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class ApiKeyShape(Shape):
+    code = serializers.UUIDField(read_only=True)
+    account = AccountField()
+    name = LineField(max_length=50)
+    role = serializers.ChoiceField(KEY_ROLES)
+    networks = serializers.ListField(child=LineField(max_length=50), required=False)
+    expires_at = serializers.DateTimeField(source="expiry_date", required=False, allow_null=True)
+    prefix = serializers.CharField(read_only=True)
+    revoked = serializers.BooleanField(read_only=True)
+    created_at = serializers.DateTimeField(source="created", read_only=True)
+    last_used_at = serializers.DateTimeField(read_only=True)
+
+
+class NewApiKeyShape(ApiKeyShape):
+    """The answer to a POST: the only time that the key's text is seen."""
+
+    key = serializers.SerializerMethodField()
+
+    def get_key(self, row: ApiKey) -> str:
+        return str(self.context["key"])
+
+
+class TargetShape(Shape):
+    kind = serializers.CharField(source="target_kind")
+    code = serializers.CharField(source="target_code")
+    name = serializers.CharField(source="target_name")
+
+
+class AuditShape(Shape):
+    code = serializers.UUIDField()
+    at = serializers.DateTimeField()
+    account = AccountField()
+    actor = serializers.CharField()
+    on_behalf_of = serializers.CharField()
+    address = serializers.CharField()
+    verb = serializers.CharField()
+    target = TargetShape(source="*")
+    details = serializers.DictField()
+
+
+class AuditFilter(filters.FilterSet):
+    account = filters.CharFilter(field_name="account__slug")
+    verb = filters.CharFilter(field_name="verb")
+    target = filters.CharFilter(field_name="target_code")
+    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+
+
+class AccountFilter(filters.FilterSet):
+    kind = filters.ChoiceFilter(choices=Account.Kind.choices)
+    search = filters.CharFilter(method="find")
+
+    def find(self, rows: QuerySet[Account], name: str, value: str) -> QuerySet[Account]:
+        return rows.filter(Q(name__icontains=value) | Q(slug__icontains=value))
+
+
+class AccountDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """The tree below the caller, in tree order."""
+
+    queryset = Account.objects.none()
+    serializer_class = AccountShape
+    filterset_class = AccountFilter
+    lookup_field = "slug"
+    powers: ClassVar[dict[str, Power]] = {
+        "create": Power.EDIT_CUSTOMERS,
+        "partial_update": Power.EDIT_SETTINGS,
+    }
+
+    def dress(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        above = Substr(OuterRef("path"), 1, Length(OuterRef("path")) - Account.steplen)
+        parents = Account.objects.visible_to(self.actor).filter(path=above)
+        return rows.annotate(parent_slug=Subquery(parents.values("slug")[:1])).order_by("path")
+
+    @extend_schema(request=NewAccount, responses={201: AccountShape})
+    def create(self, request: Request) -> Response:
+        wanted = self.read(request, NewAccount)
+        account = tenants.create_account(wanted.pop("parent"), by=self.actor, **wanted)
+        return Response(self.fresh(account), status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=AccountChange, responses=AccountShape)
+    def partial_update(self, request: Request, slug: str) -> Response:
+        account = self.get_object()
+        wanted = self.read(request, AccountChange, partial=True)
+        with transaction.atomic():
+            if "name" in wanted:
+                tenants.rename_account(account, by=self.actor, name=wanted["name"])
+            if "is_active" in wanted:
+                tenants.switch_account(account, by=self.actor, is_active=wanted["is_active"])
+        return Response(self.fresh(account))
+
+
+class ApiKeyDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """The keys of the caller's accounts; a key's text is in the answer to its POST and nowhere else."""
+
+    queryset = ApiKey.objects.none()
+    serializer_class = ApiKeyShape
+    powers: ClassVar[dict[str, Power]] = {"create": Power.EDIT_PEOPLE, "destroy": Power.EDIT_PEOPLE}
+
+    def dress(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.select_related("account").order_by("-created", "code")
+
+    @extend_schema(request=ApiKeyShape, responses={201: NewApiKeyShape})
+    def create(self, request: Request) -> Response:
+        wanted = self.read(request, ApiKeyShape)
+        key, text = keys.create(
+            wanted["account"],
+            by=self.actor,
+            name=wanted["name"],
+            role=Role(wanted["role"]),
+            networks=wanted.get("networks", []),
+            expires_at=wanted.get("expiry_date"),
+        )
+        shown = NewApiKeyShape(key, context={**self.get_serializer_context(), "key": text})
+        return Response(shown.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, code: str) -> Response:
+        keys.revoke(self.get_object(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AuditDoor(mixins.ListModelMixin, Door):
+    """Who did what to what, the newest first."""
+
+    queryset = AuditEntry.objects.none()
+    serializer_class = AuditShape
+    filterset_class = AuditFilter
+
+    def dress(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.select_related("account").order_by("-at", "-id")
+
+
+class StandingShape(Shape):
+    account = serializers.CharField()
+    role = serializers.ChoiceField(ROLES)
+
+
+class MeShape(Shape):
+    name = serializers.CharField()
+    email = serializers.EmailField(allow_null=True)
+    key = serializers.CharField(allow_null=True, help_text="The prefix of the API key.")
+    address = serializers.CharField(allow_null=True, help_text="Where the request came from.")
+    roles = StandingShape(many=True)
+    now = serializers.DateTimeField()
+
+
+class Me(APIView):
+    """Who the caller is, what he may do, and from which address he is seen."""
+
+    @extend_schema(responses=MeShape)
+    def get(self, request: Request) -> Response:
+        actor: Actor = request.actor
+        return Response(
+            MeShape(
+                {
+                    "name": actor.label,
+                    "email": actor.user.email if actor.user else None,
+                    "key": actor.api_key.prefix if actor.api_key else None,
+                    "address": actor.address,
+                    "roles": _roles(actor),
+                    "now": timezone.now(),
+                }
+            ).data
+        )
+
+
+def _roles(actor: Actor) -> list[dict[str, str]]:
+    """The actor's own standings by slug; a person's and a key's own accounts are no secret from them."""
+    if actor.api_key is not None:
+        return [{"account": actor.api_key.account.slug, "role": actor.api_key.role}]
+    if actor.user is None:
+        return []
+    return [
+        {"account": m.account.slug, "role": m.role} for m in actor.user.memberships.select_related("account")
+    ]

@@ -1,0 +1,57 @@
+"""What every API list has in common: closed until `visible_to` opens it, ordered, in pages."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from rest_framework import viewsets
+from rest_framework.request import Request
+
+from accounts.refusals import Forbidden
+from accounts.roles import Power
+from accounts.scope import Actor
+
+
+class Door(viewsets.GenericViewSet[Any]):
+    """A list of rows that the caller can see; its `queryset` is `.none()` and stays so.
+
+    `powers` names, for an action, the power without which the input is not even read. Which rows it
+    reaches is the verb's question.
+    """
+
+    lookup_field = "code"
+    powers: ClassVar[dict[str, Power]] = {}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        power = self.powers.get(self.action or "")
+        if power is not None and not self.actor.may_anywhere(power):
+            raise Forbidden
+
+    @property
+    def actor(self) -> Actor:
+        actor: Actor = self.request.actor  # type: ignore[attr-defined]
+        return actor
+
+    def get_queryset(self) -> QuerySet[Any]:
+        closed = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return closed
+        visible: QuerySet[Any] = closed.model.objects.visible_to(self.actor)
+        return self.dress(visible)
+
+    def dress(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Add the joins and the order that this list needs."""
+        return rows
+
+    def read(
+        self, request: Request, shape: type[Any], *, partial: bool = False, many: bool = False, **context: Any
+    ) -> Any:
+        """Return the request's body as that shape holds it; a bad one is a 400 that names the field."""
+        context |= self.get_serializer_context()
+        serializer = shape(data=request.data, context=context, partial=partial, many=many)
+        serializer.is_valid(raise_exception=True)
+        return serializer.validated_data
+
+    def fresh(self, row: Model) -> Any:
+        """Return a row as this list shows it, read again after a verb."""
+        return self.get_serializer(self.get_queryset().get(pk=row.pk)).data

@@ -1,0 +1,176 @@
+"""The API's root, its schema, and the one shape in which it says no."""
+
+from typing import Any, ClassVar
+
+from csp.constants import UNSAFE_INLINE
+from csp.decorators import csp_update
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import IntegrityError, OperationalError
+from django.utils.decorators import method_decorator
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_standardized_errors.formatter import ExceptionFormatter
+from drf_standardized_errors.handler import ExceptionHandler
+from drf_standardized_errors.types import VALIDATION_ERROR, ErrorResponse
+from rest_framework import exceptions, status
+from rest_framework.fields import get_error_detail
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from accounts.authentication import KEYWORD
+from accounts.refusals import Forbidden, Invalid, Refusal
+
+NOTHING = "There is nothing here that you can see."
+
+
+class Refused(exceptions.APIException):
+    """A verb's refusal on its way out: 409, or 403 when the caller's role is the reason."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail, refusal.code)
+        forbidden = isinstance(refusal, Forbidden)
+        self.refusal = refusal
+        self.status_code = status.HTTP_403_FORBIDDEN if forbidden else status.HTTP_409_CONFLICT
+
+
+class Taken(exceptions.APIException):
+    """Two callers wrote the same thing at once; this one came second."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+    default_detail = "Somebody else has just changed this; look again."
+
+
+class Away(exceptions.APIException):
+    """The database does not answer."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "database-away"
+    default_detail = "The database is away; nothing was changed. Try again in a moment."
+    wait = 5
+
+
+class Formatter(ExceptionFormatter):  # type: ignore[misc]
+    """{"code", "detail"}, with the rule of a refusal and one entry a field of a bad input."""
+
+    def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
+        if isinstance(self.exc, Refused):
+            refusal = self.exc.refusal
+            answer = {"code": refusal.code, "detail": refusal.detail, "rule": refusal.rule}
+            return {**answer, "field": refusal.field} if refusal.field else answer
+        errors = [
+            {"code": _kebab(error.code), "detail": error.detail, "attr": error.attr}
+            for error in error_response.errors
+        ]
+        if error_response.type != VALIDATION_ERROR:
+            return {"code": errors[0]["code"], "detail": errors[0]["detail"]}
+        first = errors[0]
+        detail = f"{first['attr']}: {first['detail']}" if first["attr"] else first["detail"]
+        return {"code": "invalid", "detail": detail, "errors": errors}
+
+
+class Handler(ExceptionHandler):  # type: ignore[misc]
+    """What a verb or a model raises becomes an answer; anything else is a 500 that says nothing."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        if isinstance(exc, Invalid):
+            return exceptions.ValidationError({exc.field or "input": [exc.detail]}, code=exc.code)
+        if isinstance(exc, Refusal):
+            return Refused(exc)
+        if isinstance(exc, ModelValidationError):
+            return exceptions.ValidationError(get_error_detail(exc))
+        if isinstance(exc, IntegrityError):
+            return Taken()
+        if isinstance(exc, OperationalError):
+            return Away()
+        known: Exception = super().convert_known_exceptions(exc)
+        return exceptions.NotFound(NOTHING) if isinstance(known, exceptions.NotFound) else known
+
+
+class Root(APIView):
+    """The names of the lists, with their addresses."""
+
+    lists: ClassVar[dict[str, str]] = {}
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        return Response({prefix: reverse(name, request=request) for prefix, name in self.lists.items()})
+
+
+@extend_schema(exclude=True)
+class Nowhere(APIView):
+    """Any other address below the API: said in JSON, after asking who is there."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        hint = "" if request.path.endswith("/") else " Addresses of the API end with a slash."
+        raise exceptions.NotFound(NOTHING + hint)
+
+
+class Schema(SpectacularAPIView):
+    """The OpenAPI description of all this."""
+
+
+# The viewer's page carries its few rules of style inline; no other page needs that.
+@method_decorator(csp_update({"style-src": UNSAFE_INLINE}), name="dispatch")  # type: ignore[arg-type]
+class Viewer(SpectacularSwaggerSplitView):
+    """The same for people."""
+
+    url_name = "v1:schema"
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the description names the key."""
+
+    target_class = "accounts.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": f"`{KEYWORD} <key>`",
+        }
+
+
+def describe_errors(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Add to every operation of the description the one shape of a no."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    text = {"type": "string"}
+    entry = {"type": "object", "required": ["code", "detail"], "properties": {"code": text, "detail": text}}
+    schemas["Problem"] = {
+        **entry,
+        "properties": {
+            **entry["properties"],  # type: ignore[dict-item]
+            "rule": {**text, "description": "The rule that refused."},
+            "field": {**text, "description": "The input at fault, where there is one."},
+            "errors": {
+                "type": "array",
+                "items": {
+                    **entry,
+                    "properties": {**entry["properties"], "attr": {**text, "nullable": True}},  # type: ignore[dict-item]
+                },
+            },
+        },
+    }
+    answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for operations in result["paths"].values():
+        for method, operation in operations.items():
+            said = {
+                "401": "No key, or a bad one",
+                "403": "The role does not allow it",
+                "404": "Nothing to see",
+            }
+            said |= {"400": "Bad input"} if method != "delete" else {}
+            said |= {"409": "A rule refuses"} if method != "get" else {}
+            for code, words in said.items():
+                operation["responses"].setdefault(code, {"description": words, **answer})
+    return result
+
+
+def _kebab(code: str) -> str:
+    return code.replace("_", "-")
