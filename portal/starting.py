@@ -45,8 +45,7 @@ def read_options(arguments: list[str]) -> None:
     os.environ.setdefault("PHONES_URL", f"http://{host}:{options.phones_port}")
     os.environ.setdefault("LATCHKEY_TRIAL", "1")
     os.environ.setdefault("LOG_FORMAT", "console")
-    if not options.empty and is_loopback(listen):
-        os.environ.setdefault("LATCHKEY_DEMO", "1")
+    os.environ.setdefault("LATCHKEY_DEMO", "1" if is_loopback(listen) and not options.empty else "0")
 
 
 def prepare(root: str) -> None:
@@ -70,7 +69,6 @@ def drawn_secrets() -> dict[str, str]:
 
 def write_down(data: Path) -> None:
     """Keep the drawn secrets and this run's addresses beside the data, for this user's eyes only."""
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     run = {name: os.environ[name] for name in OF_THIS_RUN if name in os.environ}
     values = {**places.read_settings_file(data), **run, **_drawn}
     temporary = data / f"{places.SETTINGS_FILE}.new"

@@ -86,17 +86,17 @@ class Command(BaseCommand):
                 stop(f"The database cannot be reached: {' '.join(str(error).split())}")
 
     def _take_data_directory(self) -> Any:
-        """Keep the drawn secrets, and make sure that no second `up` works on the same data."""
+        """Make sure that no second `up` works on the same data, and keep the drawn secrets beside it."""
         data = Path(settings.DATA_DIR)
         try:
-            starting.write_down(data)
+            data.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (data / "up.lock").open("w")
-        except OSError as error:
-            stop(f"The data directory cannot be used: {error}")
-        try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            starting.write_down(data)
         except BlockingIOError:
             stop(f"Another `up` runs on the data in {data}.")
+        except OSError as error:
+            stop(f"The data directory cannot be used: {error}")
         return lock
 
     def _start_store(self) -> None:
