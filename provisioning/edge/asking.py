@@ -38,4 +38,5 @@ class ClaimAnswer:
 Claim: TypeAlias = Callable[[ClaimRequest], Awaitable[ClaimAnswer]]
 FirstUse: TypeAlias = Callable[[str, int, str], Awaitable[None]]  # token hash, address, agent
 WantFile: TypeAlias = Callable[[str], Awaitable[None]]  # token hash
-KeepUpload: TypeAlias = Callable[[str, str, bytes, str], Awaitable[None]]  # device's code, name, body, content type
+# the device's code, the file's name, its body, its content type
+KeepUpload: TypeAlias = Callable[[str, str, bytes, str], Awaitable[None]]

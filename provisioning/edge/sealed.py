@@ -1,7 +1,7 @@
 """A file as it lies in the store: compressed with a trained dictionary, sealed to its device and name. Pure.
 
-The seal holds a digest of the content and the zstd frame. The digest makes the ETag: sealing draws a nonce, so
-the sealed bytes of equal content differ, while a phone that has this content already must get its 304.
+The seal holds a digest of the content and the zstd frame. The digest makes the ETag: sealing draws a nonce,
+so the sealed bytes of equal content differ, while a phone that has this content must get its 304.
 """
 
 import functools

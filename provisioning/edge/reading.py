@@ -1,0 +1,130 @@
+"""What a request says, as far as the rules ask: who, how, which path, and a browser's marks."""
+
+import functools
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from devices.mac import parse_mac
+from provisioning import wire
+from provisioning.edge.config import Config
+from provisioning.gate import Method
+from security.client_ip import client_ip, is_proxy
+from security.networks import origin_of
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+LONGEST_AGENT = 256
+_METHODS = {
+    "GET": Method.GET,
+    "HEAD": Method.HEAD,
+    "PUT": Method.UPLOAD,
+    "POST": Method.UPLOAD,
+}
+_MARKS = frozenset({b"origin", b"referer", b"cookie"})
+_TOKEN_LIKE = re.compile(r"[a-z0-9]{40,}")
+_COMMON_NAME = re.compile(rb"(?:^|[,/+])\s*CN\s*=\s*([^,/+]+)")
+
+
+class Where:
+    """A caller's address in every form that is needed."""
+
+    __slots__ = ("address", "failures_key", "hex", "key", "origin")
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+        self.hex = f"{address:x}"
+        self.origin = origin_of(address)
+        self.key = wire.address_key(self.origin)
+        self.failures_key = wire.failures_key(self.origin)
+
+
+class Call:
+    """One request."""
+
+    __slots__ = (
+        "agent",
+        "headers",
+        "is_head",
+        "method",
+        "raw_path",
+        "receive",
+        "scope",
+        "through_proxy",
+        "where",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, config: Config) -> None:
+        self.scope = scope
+        self.receive = receive
+        # Of a header sent twice the last one counts; X-Forwarded-For is read from all its lines.
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        method = scope["method"]
+        self.method = _METHODS.get(method, Method.OTHER)
+        self.is_head = method == "HEAD"
+        self.raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        agent = self.headers.get(b"user-agent", b"")[:LONGEST_AGENT].decode("latin-1")
+        self.agent = hide_tokens(agent)
+        peer = scope["client"][0] if scope.get("client") else None
+        self.through_proxy = bool(config.trusted) and is_proxy(peer, config.trusted)
+        if self.through_proxy:
+            lines = [
+                value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
+            ]
+            address = client_ip(peer, lines, config.trusted)
+            self.where = None if address is None else _where(address)
+        else:
+            self.where = _where_of_peer(peer)
+
+    @property
+    def is_browser(self) -> bool:
+        """G2: marks that no phone sends."""
+        headers = self.headers
+        return not _MARKS.isdisjoint(headers) or any(name.startswith(b"sec-fetch-") for name in headers)
+
+    @property
+    def certificate_mac(self) -> str | None:
+        """The MAC in a client certificate that a trusted proxy has verified."""
+        if not self.through_proxy or self.headers.get(b"x-client-verify") != b"SUCCESS":
+            return None
+        names = [value for name, value in self.scope["headers"] if name == b"x-client-s-dn"]
+        found = [cn for name in names for cn in _COMMON_NAME.findall(name)]
+        if len(found) != 1:
+            return None
+        try:
+            return parse_mac(found[0].decode("latin-1").strip())
+        except ValueError:
+            return None
+
+    async def body(self, most: int) -> bytes | None:
+        """Read the body; None when it is longer than `most` or the caller went away."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                return None
+            part = message.get("body", b"")
+            size += len(part)
+            if size > most:
+                return None
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+
+def hide_tokens(text: str) -> str:
+    """Whatever looks like a token is not one's to keep (T7), wherever a caller has put it."""
+    return _TOKEN_LIKE.sub("-", text) if len(text) >= 40 else text
+
+
+@functools.lru_cache(maxsize=65536)
+def _where_of_peer(peer: str | None) -> Where | None:
+    address = client_ip(peer, (), ())
+    return None if address is None else _where(address)
+
+
+@functools.lru_cache(maxsize=65536)
+def _where(address: int) -> Where:
+    return Where(address)

@@ -1,0 +1,57 @@
+"""The lists of the store as tables: is an address blocked, banned, shared, and which windows are its own."""
+
+from collections.abc import Iterable
+
+from provisioning.gate import Window, origins_shared
+from provisioning.wire import Lists, TimedNetwork
+from security.networks import Network, origin_of
+
+
+class NetworkTable:
+    """Networks by their size, so that a look-up costs one step per size in use, not one per network."""
+
+    def __init__(self, networks: Iterable[TimedNetwork]) -> None:
+        self._by_size: dict[int, dict[int, float]] = {}
+        self._odd: list[TimedNetwork] = []
+        for timed in networks:
+            first, last = timed.network.first, timed.network.last
+            size = last - first + 1
+            if size & (size - 1) or first & (size - 1):  # no prefix; never written by us, still obeyed
+                self._odd.append(timed)
+                continue
+            ends = self._by_size.setdefault(size, {})
+            ends[first] = max(timed.until, ends.get(first, 0.0))
+
+    def holds(self, address: int, now: float) -> bool:
+        """Whether one of them holds the address and is not over."""
+        for size, ends in self._by_size.items():
+            if now < ends.get(address & -size, 0.0):
+                return True
+        return any(address in timed.network and now < timed.until for timed in self._odd)
+
+
+class Tables:
+    """The lists under one number."""
+
+    def __init__(self, lists: Lists) -> None:
+        self.lists = lists
+        self.number = lists.number
+        self.blocked = NetworkTable(lists.blocked)
+        self.banned = NetworkTable(lists.banned)
+        self._windows: dict[Network, tuple[Window, ...]] = {}
+        self._wide: tuple[Window, ...] = ()
+        for window in lists.windows:
+            if window.origin == origin_of(window.origin.first):
+                self._windows[window.origin] = (*self._windows.get(window.origin, ()), window)
+            else:
+                self._wide += (window,)
+
+    def windows(self, origin: Network) -> tuple[Window, ...]:
+        """The windows that can be open to a caller from this origin, now or later."""
+        return (*self._windows.get(origin, ()), *self._wide)
+
+    def is_shared(self, address: int) -> bool:
+        return origins_shared(self.lists.shared, address)
+
+
+NO_TABLES = Tables(Lists())
