@@ -21,3 +21,10 @@ class Forbidden(Refusal):
 
     def __init__(self, rule: str = "powers", detail: str = "Your role does not allow this.") -> None:
         super().__init__(rule, detail, code="forbidden")
+
+
+class Invalid(Refusal):
+    """What was given cannot be right: 400 with the field at fault, nothing changed."""
+
+    def __init__(self, field: str, detail: str, *, rule: str = "input") -> None:
+        super().__init__(rule, detail, code="invalid", field=field)

@@ -31,6 +31,7 @@ class Power(StrEnum):
     MOVE_CUSTOMER = "move-customer"  # E18
     USE_SWITCHES = "use-switches"
     EDIT_FEEDS = "edit-feeds"
+    WIDE_SITES = "wide-sites"  # an origin wider than a /24 or /48
     STAFF_SITE = "staff-site"
     SEE_SECRETS = "see-secrets"  # a power of its own, given to no role
 

@@ -1,0 +1,39 @@
+"""What every verb asks of its input before it writes: valid rows, printable text, and a field to blame."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models
+
+from accounts.refusals import Invalid
+
+_BREAKING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def full_clean(row: models.Model, *, blame: str = "", exclude: Iterable[str] = ()) -> None:
+    """Validate the row and its constraints; Invalid names the first field at fault, or `blame`."""
+    try:
+        row.full_clean(exclude=set(exclude))
+    except ValidationError as error:
+        field, messages = next(iter(error.message_dict.items()))
+        raise Invalid(blame if field == NON_FIELD_ERRORS else field, messages[0]) from error
+
+
+def one_line(field: str, text: str, *, longest: int) -> str:
+    """Return the text without blanks at its ends; Invalid when it holds what cannot stand in one line."""
+    kept = text.strip()
+    if len(kept) > longest:
+        raise Invalid(field, f"This has {len(kept)} characters; {longest} are the most.")
+    for character in kept:
+        if unicodedata.category(character) in _BREAKING:
+            raise Invalid(field, f"The character U+{ord(character):04X} cannot stand here.")
+    return kept
+
+
+def needed(field: str, text: str, what: str, *, longest: int) -> str:
+    """As `one_line`, for what may not be empty."""
+    kept = one_line(field, text, longest=longest)
+    if not kept:
+        raise Invalid(field, f"{what} is missing.")
+    return kept

@@ -1,0 +1,294 @@
+"""The tree of accounts and the people in it: made, renamed, switched off, given roles and taken out again."""
+
+from datetime import datetime
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, cleaning
+from accounts.models import Account, Membership, User
+from accounts.refusals import Forbidden, Invalid, Refusal
+from accounts.roles import Power, Role, may_give
+from accounts.scope import Actor
+from accounts.signals import account_switched
+
+Kind = Account.Kind
+
+#: What may stand directly below what; the first is meant when nothing is said.
+BELOW: dict[Account.Kind, tuple[Account.Kind, ...]] = {
+    Kind.PLATFORM: (Kind.RESELLER, Kind.CUSTOMER),
+    Kind.RESELLER: (Kind.CUSTOMER,),
+    Kind.CUSTOMER: (Kind.SUB_ACCOUNT,),
+    Kind.SUB_ACCOUNT: (),
+}
+_TREE = ("path", "depth", "numchild")
+
+
+# --- accounts --------------------------------------------------------------------------------------------
+
+
+def platform() -> Account:
+    """The top of the tree; there is one."""
+    found: Account | None = Account.objects.filter(depth=1).order_by("path").first()
+    if found is None:
+        raise Refusal("input", "There is no platform account yet.", code="no-platform")
+    return found
+
+
+def found_platform(
+    *, by: Actor, slug: str, name: str, time_zone: str = "UTC", now: datetime | None = None
+) -> Account:
+    """Make the top of an empty tree; afterwards everybody's powers come from it."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        if Account.objects.exists():
+            raise Refusal("input", "There is a platform account already.", code="taken")
+        account = _new(slug=slug, name=name, kind=Kind.PLATFORM, time_zone=time_zone, now=now)
+        Account.objects.add_root({}, instance=account)
+        audit.record(by, "account.created", account, now=now, kind=account.kind)
+    return account
+
+
+def create_account(
+    parent: Account,
+    *,
+    by: Actor,
+    slug: str,
+    name: str,
+    kind: Account.Kind | None = None,
+    time_zone: str | None = None,
+    now: datetime | None = None,
+) -> Account:
+    """Make an account below another one; its time zone is the parent's unless said."""
+    if not by.may(Power.EDIT_CUSTOMERS, parent.path):
+        raise Forbidden
+    possible = BELOW[Kind(parent.kind)]
+    kind = Kind(kind) if kind else next(iter(possible), None)
+    if kind not in possible:
+        raise Invalid("kind", f"Below a {parent.kind} there is no {kind or 'account'}.")
+    now = now or timezone.now()
+    with transaction.atomic():
+        parent = Account.objects.select_for_update().get(pk=parent.pk)  # two children at once want one path
+        account = _new(slug=slug, name=name, kind=kind, time_zone=time_zone or parent.time_zone, now=now)
+        Account.objects.add_child(parent, {}, instance=account)
+        audit.record(by, "account.created", account, now=now, kind=account.kind, below=parent.slug)
+    return account
+
+
+def rename_account(account: Account, *, by: Actor, name: str, now: datetime | None = None) -> Account:
+    """Give the account another name; the slug stays, programs know it."""
+    if not by.may(Power.EDIT_SETTINGS, account.path):
+        raise Forbidden
+    kept = cleaning.needed("name", name, "The name", longest=120)
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=account.pk)
+        before, account.name = account.name, kept
+        if before != kept:
+            account.save(update_fields=["name"])
+            audit.record(by, "account.renamed", account, now=now, old=before, new=kept)
+    return account
+
+
+def switch_account(
+    account: Account, *, by: Actor, is_active: bool, reason: str = "", now: datetime | None = None
+) -> Account:
+    """Disable an account with all below it, or enable it again: a power of those who stand above it."""
+    parent = account.get_parent()
+    if parent is None:
+        raise Refusal("powers", "The platform cannot be disabled.", code="platform")
+    if not by.may(Power.EDIT_CUSTOMERS, parent.path):
+        raise Forbidden
+    why = cleaning.one_line("reason", reason, longest=300)
+    with transaction.atomic():
+        account = Account.objects.select_for_update().get(pk=account.pk)
+        if account.is_active != is_active:
+            account.is_active = is_active
+            account.save(update_fields=["is_active"])
+            verb = "account.enabled" if is_active else "account.disabled"
+            audit.record(by, verb, account, now=now, reason=why)
+            account_switched.send(sender=Account, account=account)
+    return account
+
+
+def _new(*, slug: str, name: str, kind: Account.Kind, time_zone: str, now: datetime) -> Account:
+    account = Account(
+        slug=slug.strip().lower(),
+        name=cleaning.needed("name", name, "The name", longest=120),
+        kind=kind,
+        time_zone=time_zone,
+        created_at=now,
+    )
+    cleaning.full_clean(account, blame="slug", exclude=_TREE)
+    return account
+
+
+# --- people ----------------------------------------------------------------------------------------------
+
+
+def add_person(
+    account: Account,
+    *,
+    by: Actor,
+    email: str,
+    name: str,
+    role: Role,
+    password: str | None = None,
+    is_demo: bool = False,
+    now: datetime | None = None,
+) -> Membership:
+    """Give a person a role; whoever signs in with that address already keeps name and password."""
+    _may_deal_with(account, role, by)
+    return _add(account, by, email, name, role, password, is_demo, now or timezone.now())
+
+
+def add_first_person(
+    account: Account,
+    *,
+    by: Actor,
+    email: str,
+    name: str,
+    password: str | None = None,
+    is_demo: bool = False,
+    now: datetime | None = None,
+) -> Membership:
+    """Give a platform without people its first supporter; nobody can hold the power for it yet."""
+    if account.kind != Kind.PLATFORM or Membership.objects.exists():
+        raise Forbidden
+    return _add(account, by, email, name, Role.SUPPORT, password, is_demo, now or timezone.now())
+
+
+def change_role(membership: Membership, *, by: Actor, role: Role, now: datetime | None = None) -> Membership:
+    """Give a person another role in the same account, neither of them above the actor's own."""
+    account = membership.account
+    _may_deal_with(account, Role(membership.role), by)
+    _may_deal_with(account, role, by)
+    _not_oneself(membership, by)
+    role_fits(account, role)
+    with transaction.atomic():
+        membership = _locked(membership)
+        before, membership.role = membership.role, role.value
+        if before != membership.role:
+            cleaning.full_clean(membership, blame="role")
+            membership.save(update_fields=["role"])
+            _staff_as_roles_say(membership.user)
+            _record(by, "person.role-changed", membership, now, old=before)
+    return membership
+
+
+def remove_person(membership: Membership, *, by: Actor, now: datetime | None = None) -> None:
+    """Take a person out of the account; who he is and what he did stays on record."""
+    _may_deal_with(membership.account, Role(membership.role), by)
+    _not_oneself(membership, by)
+    with transaction.atomic():
+        membership = _locked(membership)
+        _record(by, "person.removed", membership, now)
+        membership.delete()
+        _staff_as_roles_say(membership.user)
+
+
+def switch_person(user: User, *, by: Actor, is_active: bool, now: datetime | None = None) -> User:
+    """Let a person sign in no more, or again; only where the actor stands above every role that he holds."""
+    memberships = list(user.memberships.select_related("account"))
+    if not memberships:
+        raise Forbidden
+    for membership in memberships:
+        _may_deal_with(membership.account, Role(membership.role), by)
+        _not_oneself(membership, by)
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(pk=user.pk)
+        if user.is_active != is_active:
+            user.is_active = is_active
+            user.save(update_fields=["is_active"])
+            for membership in memberships:
+                _record(by, "person.enabled" if is_active else "person.disabled", membership, now)
+    return user
+
+
+def _add(
+    account: Account,
+    by: Actor,
+    email: str,
+    name: str,
+    role: Role,
+    password: str | None,
+    is_demo: bool,
+    now: datetime,
+) -> Membership:
+    role_fits(account, role)
+    email = email.strip().lower()
+    with transaction.atomic():
+        user = User.objects.filter(email=email).first()
+        if user is None:
+            user = _new_user(email, name, password, is_demo=is_demo, now=now)
+        membership = Membership(user=user, account=account, role=role.value)
+        cleaning.full_clean(membership, blame="email")
+        membership.save()
+        _staff_as_roles_say(user)
+        _record(by, "person.added", membership, now)
+    return membership
+
+
+def _new_user(email: str, name: str, password: str | None, *, is_demo: bool, now: datetime) -> User:
+    user = User(
+        email=email,
+        name=cleaning.needed("name", name, "The name", longest=120),
+        has_demo_password=is_demo,
+        date_joined=now,
+    )
+    if password is not None:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise Invalid("password", error.messages[0]) from error
+    user.set_password(password)
+    cleaning.full_clean(user)
+    user.save()
+    return user
+
+
+def role_fits(account: Account, role: Role) -> None:
+    """Support belongs to the platform, resellers to a reseller: elsewhere the name would promise too much."""
+    home = {Role.SUPPORT: Kind.PLATFORM, Role.RESELLER: Kind.RESELLER}.get(role)
+    if home is not None and account.kind != home:
+        raise Invalid("role", f"A {account.kind} has nobody with the role {role.value}.")
+
+
+def _may_deal_with(account: Account, role: Role, by: Actor) -> None:
+    if not by.may(Power.EDIT_PEOPLE, account.path):
+        raise Forbidden
+    if not any(s.covers(account.path) and may_give(s.role, role) for s in by.standings):
+        raise Forbidden(detail=f"Your role does not allow giving or taking the role {role.value}.")
+
+
+def _not_oneself(membership: Membership, by: Actor) -> None:
+    if by.user is not None and membership.user_id == by.user.pk:
+        raise Refusal("powers", "Your own role is changed by somebody else.", code="own-role")
+
+
+def _locked(membership: Membership) -> Membership:
+    rows = Membership.objects.select_for_update(of=("self",)).select_related("user", "account")
+    locked: Membership = rows.get(pk=membership.pk)
+    return locked
+
+
+def _staff_as_roles_say(user: User) -> None:
+    """Platform support, and nobody else, reaches Django's admin."""
+    is_staff = user.is_superuser or user.memberships.filter(role=Role.SUPPORT.value).exists()
+    if user.is_staff != is_staff:
+        user.is_staff = is_staff
+        user.save(update_fields=["is_staff"])
+
+
+def _record(by: Actor, verb: str, membership: Membership, now: datetime | None, **details: str) -> None:
+    audit.record(
+        by,
+        verb,
+        membership.user,
+        account=membership.account,
+        now=now,
+        email=membership.user.email,
+        role=membership.role,
+        **details,
+    )

@@ -1,0 +1,132 @@
+"""SIP identities: made, changed, removed; their secrets go in and only phones' files get them out."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, cleaning
+from accounts.models import Account
+from accounts.refusals import Forbidden, Invalid, Refusal
+from accounts.roles import Power
+from accounts.scope import Actor
+from devices import secrets
+from devices.models import Extension
+from devices.signals import PhoneEvent, phones_changed
+
+# RFC 3261's user part, without escapes: what stands unquoted in every vendor's file.
+_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/#]{1,64}")
+_REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,119}")
+CHANGEABLE = ("username", "auth_name", "realm", "display_name", "secret")
+
+
+def create(
+    account: Account,
+    *,
+    by: Actor,
+    username: str,
+    secret: str,
+    display_name: str = "",
+    auth_name: str = "",
+    realm: str = "",
+    now: datetime | None = None,
+) -> Extension:
+    """Make an extension of the account; no phone shows it yet."""
+    _needs(by, account)
+    given = {"username": username, "auth_name": auth_name, "realm": realm, "display_name": display_name}
+    values = {name: _read(name, text) for name, text in given.items()}
+    hidden = _read_secret(secret)
+    with transaction.atomic():
+        extension = Extension(account=account, created_at=now or timezone.now(), **values)
+        extension.secret = secrets.seal(secrets.Kind.SIP_SECRET, extension.code, hidden)
+        cleaning.full_clean(extension, blame="username")
+        extension.save()
+        audit.record(by, "extension.created", extension, now=now)
+    return extension
+
+
+def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fields: str) -> Extension:
+    """Change what is given; every phone that shows the extension gets new files."""
+    _needs(by, extension.account)
+    for name in fields:
+        if name not in CHANGEABLE:
+            raise Invalid(name, f"An extension has no {name!r} to change.")
+    hidden = _read_secret(fields.pop("secret")) if "secret" in fields else None
+    values = {name: _read(name, text) for name, text in fields.items()}
+    with transaction.atomic():
+        extension = _locked(extension)
+        before = str(extension)
+        changed = [name for name, text in values.items() if getattr(extension, name) != text]
+        for name in changed:
+            setattr(extension, name, values[name])
+        if hidden is not None and hidden != secret_of(extension):
+            extension.secret = secrets.seal(secrets.Kind.SIP_SECRET, extension.code, hidden)
+            changed.append("secret")
+        if not changed:
+            return extension
+        cleaning.full_clean(extension, blame="username")
+        extension.save(update_fields=changed)
+        audit.record(by, "extension.changed", extension, now=now, fields=changed, before=before)
+        shown_on = list(extension.appearances.values_list("device_id", flat=True).distinct())
+        event = PhoneEvent(
+            "extension-changed",
+            by,
+            now or timezone.now(),
+            {"extension": extension.username, "fields": changed},
+        )
+        phones_changed.send(sender=Extension, device_ids=shown_on, event=event)
+    return extension
+
+
+def remove(extension: Extension, *, by: Actor, now: datetime | None = None) -> None:
+    """Remove an extension that no phone shows."""
+    _needs(by, extension.account)
+    with transaction.atomic():
+        extension = _locked(extension)
+        phones = extension.appearances.values("device").distinct().count()
+        if phones:
+            where = "one phone" if phones == 1 else f"{phones} phones"
+            raise Refusal(
+                "input", f"{extension.username} is shown on {where}; take it off first.", code="in-use"
+            )
+        audit.record(by, "extension.removed", extension, now=now)
+        extension.delete()
+
+
+def secret_of(extension: Extension) -> str:
+    """The SIP secret in clear: for phones' files, and for whoever holds the power to see secrets."""
+    return secrets.open_text(secrets.Kind.SIP_SECRET, extension.code, extension.secret)
+
+
+def _needs(by: Actor, account: Account) -> None:
+    if not by.may(Power.EDIT_EXTENSIONS, account.path):
+        raise Forbidden
+
+
+def _locked(extension: Extension) -> Extension:
+    rows: Any = Extension.objects.select_for_update(of=("self",)).select_related("account")
+    locked: Extension = rows.get(pk=extension.pk)
+    return locked
+
+
+def _read(name: str, text: str) -> str:
+    if name == "display_name":
+        return cleaning.one_line(name, text, longest=120)
+    kept = text.strip()
+    if name == "username" or (name == "auth_name" and kept):
+        if not _USER.fullmatch(kept):
+            raise Invalid(name, "A SIP user name has 1 to 64 letters, digits or marks, and no blanks.")
+    elif kept and not _REALM.fullmatch(kept):
+        raise Invalid(name, "A realm is a host name.")
+    return kept
+
+
+def _read_secret(text: str) -> str:
+    """A secret is taken as it is: cutting off its blanks would make another one of it."""
+    if not text:
+        raise Invalid("secret", "The secret is missing.")
+    if cleaning.one_line("secret", text, longest=128) != text:
+        raise Invalid("secret", "Some phones lose blanks at a secret's ends.")
+    return text

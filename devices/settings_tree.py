@@ -1,0 +1,302 @@
+"""Neutral settings, inherited platform > reseller > account > site > phone, and where each came from."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Count
+from django.utils import timezone
+
+from accounts import audit, cleaning
+from accounts.models import Account
+from accounts.refusals import Forbidden, Invalid
+from accounts.roles import Power
+from accounts.scope import Actor
+from devices import secrets
+from devices.catalog import catalog
+from devices.definitions import SETTINGS, SWITCHES, Setting, Value, split_place
+from devices.models import Appearance, Device, Key, SettingValue
+from devices.phone import KeyKind, KeySetting, Line, PhoneSettings, SipServer, Srtp, TimeSettings, Transport
+from devices.signals import PhoneEvent, phones_changed, settings_changed
+
+ZONE = "time_zone"  # stands in the account's and the site's own row, which pages show as well
+
+
+class Level(StrEnum):
+    """Where a value was given."""
+
+    BUILT_IN = "built in"
+    ACCOUNT = "account"
+    SITE = "site"
+    PHONE = "phone"
+
+
+class Found(NamedTuple):
+    """A value with where it came from: the level, and the name of the account or site."""
+
+    value: Value
+    level: Level
+    place: str
+
+
+# --- reading ---------------------------------------------------------------------------------------------
+
+
+def effective(device: Device) -> dict[str, Found]:
+    """Every setting as it holds for this phone."""
+    return effective_many([device])[device.pk]
+
+
+def effective_many(devices: Iterable[Device]) -> dict[int, dict[str, Found]]:
+    """As `effective` for many phones whose account and site are at hand, in two queries."""
+    wanted = list(devices)
+    by_account = account_values(device.account for device in wanted)
+    own: dict[int, dict[str, Value]] = {}
+    for pk, name, value in SettingValue.objects.filter(
+        device__in=[device.pk for device in wanted]
+    ).values_list("device_id", "name", "value"):
+        own.setdefault(pk, {})[name] = value
+    found = {}
+    for device in wanted:
+        values = dict(by_account[device.account_id])
+        if device.site is not None and device.site.time_zone:
+            values[ZONE] = Found(device.site.time_zone, Level.SITE, device.site.name)
+        for name, value in own.get(device.pk, {}).items():
+            values[name] = Found(value, Level.PHONE, str(device))
+        found[device.pk] = values
+    return found
+
+
+def account_values(accounts: Iterable[Account]) -> dict[int, dict[str, Found]]:
+    """Every setting as it holds for these accounts, by their keys, in one query."""
+    wanted = {account.pk: account for account in accounts}
+    paths = {path for account in wanted.values() for path in account.ancestor_paths()}
+    rows: dict[str, list[SettingValue]] = {}
+    given = SettingValue.objects.filter(device=None, account__path__in=paths).select_related("account")
+    for row in given:
+        rows.setdefault(row.account.path, []).append(row)
+    found = {}
+    for pk, account in wanted.items():
+        values = {name: Found(setting.default, Level.BUILT_IN, "") for name, setting in SETTINGS.items()}
+        for path in account.ancestor_paths():
+            for row in rows.get(path, ()):
+                values[row.name] = Found(row.value, Level.ACCOUNT, row.account.name)
+        values[ZONE] = Found(account.time_zone, Level.ACCOUNT, account.name)
+        found[pk] = values
+    return found
+
+
+# --- changing --------------------------------------------------------------------------------------------
+
+
+def set_value(
+    target: Account | Device, *, by: Actor, name: str, value: Any, now: datetime | None = None
+) -> Value:
+    """Give a setting for one phone, or for an account and all below it; Invalid names the setting."""
+    setting = _setting(name)
+    kept = setting.read(value)
+    _needs(by, target)
+    now = now or timezone.now()
+    with transaction.atomic():
+        if isinstance(target, Account):
+            account = Account.objects.select_for_update().get(pk=target.pk)
+            before = _set_for_account(account, setting, kept)
+            _tell_account(account, setting, by, now, before, kept)
+        else:
+            device = _locked(target)
+            before = _set_row(setting, kept, account=device.account, device=device)
+            _tell_phone(device, setting, by, now, before, kept)
+    return kept
+
+
+def reset_value(target: Account | Device, *, by: Actor, name: str, now: datetime | None = None) -> None:
+    """Take back what was given here: what stands above it holds again."""
+    setting = _setting(name)
+    _needs(by, target)
+    now = now or timezone.now()
+    with transaction.atomic():
+        if isinstance(target, Account):
+            if name == ZONE:
+                raise Invalid(name, "An account always has a time zone.")
+            rows = SettingValue.objects.filter(account=target, device=None, name=name)
+        else:
+            target = _locked(target)
+            rows = SettingValue.objects.filter(device=target, name=name)
+        before = rows.values_list("value", flat=True).first()
+        if not rows.delete()[0]:
+            return
+        if isinstance(target, Account):
+            _tell_account(target, setting, by, now, before, None)
+        else:
+            _tell_phone(target, setting, by, now, before, None)
+
+
+def _setting(name: str) -> Setting:
+    setting = SETTINGS.get(name)
+    if setting is None:
+        raise Invalid(name, f"There is no setting {name!r}.")
+    return setting
+
+
+def _needs(by: Actor, target: Account | Device) -> None:
+    path = target.path if isinstance(target, Account) else target.account.path
+    if not by.may(Power.EDIT_SETTINGS, path):
+        raise Forbidden
+
+
+def _locked(device: Device) -> Device:
+    locked: Device = (
+        Device.objects.select_for_update(of=("self",)).select_related("account", "site").get(pk=device.pk)
+    )
+    return locked
+
+
+def _set_for_account(account: Account, setting: Setting, value: Value) -> Value | None:
+    if setting.name != ZONE:
+        return _set_row(setting, value, account=account, device=None)
+    before, account.time_zone = account.time_zone, str(value)
+    account.save(update_fields=["time_zone"])
+    return before
+
+
+def _set_row(setting: Setting, value: Value, *, account: Account, device: Device | None) -> Value | None:
+    """Write the row; returns what stood there."""
+    where = {"device": device} if device else {"account": account, "device": None}
+    row = SettingValue.objects.filter(name=setting.name, **where).first()
+    before = row.value if row else None
+    row = row or SettingValue(account=account, device=device, name=setting.name)
+    row.value = value
+    cleaning.full_clean(row, blame=setting.name, exclude=["value"])  # off, 0 and "" are values too
+    row.save()
+    return before
+
+
+def _tell_account(
+    account: Account, setting: Setting, by: Actor, now: datetime, old: Value | None, new: Value | None
+) -> None:
+    if old != new:
+        audit.record(by, "account.setting-changed", account, now=now, setting=setting.name, old=old, new=new)
+        settings_changed.send(sender=Account, account=account)
+
+
+def _tell_phone(
+    device: Device, setting: Setting, by: Actor, now: datetime, old: Value | None, new: Value | None
+) -> None:
+    if old != new:
+        details: Mapping[str, Any] = {"setting": setting.name, "old": old, "new": new}
+        audit.record(by, "device.setting-changed", device, now=now, **details)
+        event = PhoneEvent("setting-changed", by, now, dict(details))
+        phones_changed.send(sender=Device, device_ids=[device.pk], event=event)
+
+
+# --- what a phone's file is made of ----------------------------------------------------------------------
+
+
+def phone_settings(
+    devices: Iterable[Device], *, generations: Mapping[int, str] | None = None
+) -> dict[int, PhoneSettings]:
+    """Everything that these phones' files say, by device key, secrets opened; seven queries however many.
+
+    `generations` names the firmware generation of phones where it is known; otherwise the model's own holds.
+    """
+    ids = [device.pk for device in devices]
+    rows = list(Device.objects.filter(pk__in=ids).select_related("account", "site"))
+    values = effective_many(rows)
+    lines = _lines(ids, values)
+    keys: dict[int, list[KeySetting]] = {}
+    for key in Key.objects.filter(device__in=ids).order_by("position"):
+        setting = KeySetting(key.position, KeyKind(key.kind), key.value, key.label, key.line)
+        keys.setdefault(key.device_id, []).append(setting)
+    known = generations or {}
+    return {
+        device.pk: _phone(
+            device,
+            {name: found.value for name, found in values[device.pk].items()},
+            tuple(lines.get(device.pk, ())),
+            tuple(keys.get(device.pk, ())),
+            known.get(device.pk),
+        )
+        for device in rows
+    }
+
+
+def _lines(ids: list[int], values: Mapping[int, Mapping[str, Found]]) -> dict[int, list[Line]]:
+    shown = list(
+        Appearance.objects.filter(device__in=ids).select_related("extension").order_by("device", "position")
+    )
+    several = (
+        Appearance.objects.filter(extension__in={appearance.extension_id for appearance in shown})
+        .values("extension")
+        .annotate(phones=Count("device", distinct=True))
+        .filter(phones__gte=2)
+    )
+    shared = set(several.values_list("extension", flat=True))
+    secrets_of: dict[int, str] = {}
+    lines: dict[int, list[Line]] = {}
+    for appearance in shown:
+        extension = appearance.extension
+        if extension.pk not in secrets_of:
+            secrets_of[extension.pk] = secrets.open_text(
+                secrets.Kind.SIP_SECRET, extension.code, extension.secret
+            )
+        line = Line(
+            position=appearance.position,
+            username=extension.username,
+            auth_name=extension.auth_name or extension.username,
+            secret=secrets_of[extension.pk],
+            realm=extension.realm or str(values[appearance.device_id]["sip_server"].value),
+            display_name=extension.display_name,
+            label=appearance.label,
+            shared=extension.pk in shared,
+        )
+        lines.setdefault(appearance.device_id, []).append(line)
+    return lines
+
+
+def _phone(
+    device: Device,
+    values: Mapping[str, Any],
+    lines: tuple[Line, ...],
+    keys: tuple[KeySetting, ...],
+    generation: str | None,
+) -> PhoneSettings:
+    outbound = split_place(values["outbound_proxy"]) if values["outbound_proxy"] else ("", 0)
+    transport, srtp = Transport(values["sip_transport"]), Srtp(values["srtp"])
+    protections = {name for name in SWITCHES if values[name]}
+    protections |= {"encrypt_calls"} if srtp is not Srtp.OFF else set()
+    protections |= set() if values["web_page"] else {"web_page_off"}
+    return PhoneSettings(
+        mac=device.mac,
+        family=device.family,
+        model=device.model,
+        name=device.name,
+        sip=SipServer(
+            host=values["sip_server"],
+            port=values["sip_port"] or (5061 if transport is Transport.TLS else 5060),
+            transport=transport,
+            outbound_host=outbound[0],
+            outbound_port=outbound[1],
+            expires=values["register_expires"],
+            srtp=srtp,
+        ),
+        lines=lines,
+        keys=keys,
+        time=TimeSettings(zone=values[ZONE], ntp=values["ntp_server"]),
+        language=_spoken(device.family, values["language"]),
+        voicemail_number=values["voicemail_number"],
+        web_page=values["web_page"],
+        admin_password=secrets.open_text(secrets.Kind.ADMIN_PASSWORD, device.code, device.admin_password),
+        user_password=secrets.open_text(secrets.Kind.USER_PASSWORD, device.code, device.user_password),
+        poll_minute=device.poll_minute,
+        hardening=frozenset(protections),
+        generation=generation,
+    )
+
+
+def _spoken(family: str, language: str) -> str:
+    """The account's language where the family speaks it, otherwise the built-in one."""
+    known = catalog().families[family].values["language"]
+    fits = language in known or language.partition("-")[0] in known
+    return language if fits else str(SETTINGS["language"].default)

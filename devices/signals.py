@@ -1,0 +1,27 @@
+"""What happens to phones and concerns the app above; provisioning/receivers.py listens."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.dispatch import Signal
+
+from accounts.scope import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneEvent:
+    """One line for the log of each phone concerned."""
+
+    what: str
+    by: Actor
+    at: datetime
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+#: What some phones' files say has changed. Keywords: device_ids, event (a PhoneEvent, or None where the
+#: change is told in another phone's log). Sent inside the transaction that changed it; a receiver may refuse.
+phones_changed = Signal()
+
+#: A setting of an account, and so of all below it, has changed. Keywords: account. Sent likewise.
+settings_changed = Signal()

@@ -1,0 +1,276 @@
+"""Phones come and go: entered by E9 and E10, changed, switched off, removed with what the ledger keeps."""
+
+import difflib
+import secrets as random
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, cleaning
+from accounts.models import Account, Membership, User
+from accounts.refusals import Forbidden, Invalid, Refusal
+from accounts.roles import Power
+from accounts.scope import Actor
+from devices import secrets
+from devices.appearances import check_fits, partners
+from devices.catalog import Model, catalog
+from devices.mac import parse_mac
+from devices.models import Device, Site
+from provisioning import events, locking, publishing, tokens, wire
+from provisioning.gate import State
+from provisioning.models import Lock, MacRecord, Proof, Token
+
+CHANGEABLE = ("name", "owner", "site", "model", "is_enabled", "notes")
+IN_FILES = frozenset({"name", "site", "model"})  # what the phone's files say, or depend on
+IN_LOCK = IN_FILES | {"is_enabled"}  # what decides about a request
+FORMER_BINDING_KEPT = timedelta(days=30)  # E9
+NEVER_USED = timedelta(days=30)  # E10
+LONGEST_NOTES = 5000
+ELSEWHERE = "This MAC cannot be added; ask your provider."
+
+
+# --- entering --------------------------------------------------------------------------------------------
+
+
+def enter(
+    account: Account,
+    *,
+    by: Actor,
+    mac: str,
+    family: str,
+    model: str,
+    name: str = "",
+    owner: User | None = None,
+    site: Site | None = None,
+    ship_on: date | None = None,
+    now: datetime | None = None,
+) -> Device:
+    """Make a phone of the account with its lock: NEW, or as the platform remembers its MAC (E9)."""
+    if not by.may(Power.EDIT_DEVICES, account.path):
+        raise Forbidden
+    now = now or timezone.now()
+    parsed = _read_mac(mac)
+    code = _read_family(family)
+    device = Device(
+        account=account,
+        mac=parsed,
+        family=code,
+        model=_read_model(code, model).name,
+        name=cleaning.one_line("name", name, longest=120),
+        owner=_read_owner(account, owner),
+        site=_read_site(account, site),
+        poll_minute=random.randbelow(24 * 60),
+        created_at=now,
+    )
+    armed_at = locking.armed_from(account, ship_on, now)
+    for kind, column in (
+        (secrets.Kind.ADMIN_PASSWORD, "admin_password"),
+        (secrets.Kind.USER_PASSWORD, "user_password"),
+    ):
+        setattr(device, column, secrets.seal(kind, device.code, secrets.draw_password()))
+    with transaction.atomic():
+        _make_room(parsed, account, now)
+        cleaning.full_clean(device, blame="mac")
+        device.save()
+        lock = _remembered(device, armed_at, by, now)
+        cleaning.full_clean(lock)
+        lock.save(force_insert=True)
+        details: dict[str, Any] = {"state": lock.state, "reason": lock.reason}
+        audit.record(
+            by, "device.entered", device, now=now, mac=parsed, family=code, model=device.model, **details
+        )
+        rule = "" if lock.state == State.NEW.value else "E9"
+        events.write(device, "entered", by=by, rule=rule, at=now, **details)
+        publishing.device_changed(device.pk)
+    return device
+
+
+def _make_room(mac: str, account: Account, now: datetime) -> None:
+    """E10: a MAC is on one phone only; one that was never used anywhere in 30 days yields."""
+    other = Device.objects.select_for_update(of=("self",)).select_related("account").filter(mac=mac).first()
+    if other is None:
+        return
+    if other.account_id == account.pk:
+        raise Refusal("E10", "This phone is entered here already.", code="already-here", field="mac")
+    lock = locking.locked_row(other)
+    waiting_since = max(other.created_at, lock.armed_at)
+    used = lock.last_claim_at is not None or Proof.objects.filter(device=other).exists()
+    if used or lock.state == State.QUARANTINED.value or now - waiting_since < NEVER_USED:
+        raise Refusal("E10", ELSEWHERE, code="active-elsewhere", field="mac")
+    _remove(other, by=locking.CLOCK, verb="device.yielded", rule="E10", now=now)
+
+
+def _remembered(device: Device, armed_at: datetime, by: Actor, now: datetime) -> Lock:
+    """E9: a MAC that was claimed before is LOCKED, a quarantined one stays so, whoever enters it."""
+    lock = Lock(device=device, state=State.NEW.value, since=now, by=by.label[:200], armed_at=armed_at)
+    record = MacRecord.objects.filter(mac_hash=_hash(device.mac)).first()
+    if record is None or not (record.claimed or record.quarantined):
+        return lock
+    lock.state = State.QUARANTINED.value if record.quarantined else State.LOCKED.value
+    lock.reason = Lock.Reason.PREVIOUSLY_REGISTERED
+    left = record.left_at
+    if record.account_code == device.account.code and left is not None and now - left <= FORMER_BINDING_KEPT:
+        # Its dead tokens are then judged from its own place (T4), and it comes back without a person.
+        lock.bound_first, lock.bound_last = record.bound_first, record.bound_last
+        if record.bound_site_code is not None:
+            lock.bound_site = Site.objects.filter(account=device.account, code=record.bound_site_code).first()
+    return lock
+
+
+# --- changing --------------------------------------------------------------------------------------------
+
+
+def change(device: Device, *, by: Actor, now: datetime | None = None, **fields: Any) -> Device:
+    """Change what is given: name, owner, site, model, is_enabled, notes."""
+    if not by.may(Power.EDIT_DEVICES, device.account.path):
+        raise Forbidden
+    now = now or timezone.now()
+    with transaction.atomic():
+        rows = Device.objects.select_for_update(of=("self",)).select_related("account", "owner", "site")
+        device = rows.get(pk=device.pk)
+        wanted = {name: _read(device, name, value) for name, value in fields.items()}
+        changed = {name: value for name, value in wanted.items() if getattr(device, name) != value}
+        if not changed:
+            return device
+        details: dict[str, Any] = {
+            name: [_plain(getattr(device, name)), _plain(value)] for name, value in changed.items()
+        }
+        for name, value in changed.items():
+            setattr(device, name, value)
+        if "model" in changed:
+            lines = list(device.appearances.select_related("extension"))
+            check_fits(device.family, device.model, lines, list(device.keys.all()))
+        cleaning.full_clean(device)
+        device.save(update_fields=list(changed))
+        audit.record(by, "device.changed", device, now=now, **details)
+        events.write(device, "changed", by=by, at=now, changes=details)
+        if changed.keys() & IN_LOCK:
+            publishing.device_changed(device.pk, files=bool(changed.keys() & IN_FILES))
+    return device
+
+
+def _read(device: Device, name: str, value: Any) -> Any:
+    if name not in CHANGEABLE:
+        raise Invalid(name, f"{name!r} of a phone cannot be changed.")
+    if name == "name":
+        return cleaning.one_line("name", value, longest=120)
+    if name == "notes":
+        return _read_notes(value)
+    if name == "model":
+        return _read_model(device.family, value).name
+    if name == "owner":
+        return _read_owner(device.account, value)
+    if name == "site":
+        return _read_site(device.account, value)
+    return bool(value)
+
+
+def _read_notes(text: str) -> str:
+    if len(text) > LONGEST_NOTES:
+        raise Invalid("notes", f"Notes have at most {LONGEST_NOTES} characters.")
+    if "\0" in text:
+        raise Invalid("notes", "Notes are text.")
+    return text
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int) or value is None else str(value)
+
+
+# --- removing --------------------------------------------------------------------------------------------
+
+
+def remove(device: Device, *, by: Actor, now: datetime | None = None) -> None:
+    """Take the phone off the platform at once; its MAC's ledger and its dead tokens remember it."""
+    if not by.may(Power.EDIT_DEVICES, device.account.path):
+        raise Forbidden
+    with transaction.atomic():
+        rows = Device.objects.select_for_update(of=("self",)).select_related("account")
+        _remove(rows.get(pk=device.pk), by=by, verb="device.removed", rule="", now=now or timezone.now())
+
+
+def _remove(device: Device, *, by: Actor, verb: str, rule: str, now: datetime) -> None:
+    """Remove a phone whose row is held.
+
+    1. The ledger keeps whether it was claimed or quarantined, and what it was bound to.
+    2. Its tokens are dead: remembered with the MAC they were issued for, on no device.
+    3. What it had shared with one other phone is no shared line there any more.
+    """
+    lock = locking.locked_row(device)
+    _write_ledger(device, lock, now)
+    tokens.kill_all(device, now=now)
+    publishing.device_gone(device)
+    Token.objects.filter(device=device).update(device=None, sealed=b"")
+    alone = partners(device, device.appearances.all())
+    audit.record(by, verb, device, now=now, mac=device.mac, model=device.model, rule=rule)
+    events.write(device, "removed", by=by, rule=rule, at=now, mac=device.mac, name=device.name)
+    device.delete()
+    publishing.devices_changed(sorted(alone), files=True)
+
+
+def _write_ledger(device: Device, lock: Lock, now: datetime) -> None:
+    quarantined = lock.state == State.QUARANTINED.value
+    record = MacRecord.objects.filter(mac_hash=_hash(device.mac)).first()
+    if record is None:
+        if lock.last_claim_at is None and not quarantined:
+            return  # nothing happened that anybody could need to know
+        record = MacRecord(mac_hash=_hash(device.mac))
+    record.account_code = device.account.code
+    record.claimed = record.claimed or lock.last_claim_at is not None
+    record.quarantined = quarantined  # only E8 ends one, and it has, if the lock says so
+    record.bound_first, record.bound_last = lock.bound_first, lock.bound_last
+    record.bound_site_code = lock.bound_site.code if lock.bound_site else None
+    record.left_at = now
+    record.save()
+
+
+# --- reading what was given ------------------------------------------------------------------------------
+
+
+def _hash(mac: str) -> str:
+    return wire.mac_hash(settings.TOKEN_KEY, mac)
+
+
+def _read_mac(text: str) -> str:
+    try:
+        return parse_mac(text)
+    except ValueError as error:
+        raise Invalid("mac", str(error)) from error
+
+
+def _read_family(text: str) -> str:
+    families = catalog().families
+    code = text.strip().lower()
+    if code in families:
+        return code
+    near = difflib.get_close_matches(code, families, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(families)}."
+    raise Invalid("family", f"There is no family {text!r}. {hint}")
+
+
+def _read_model(family: str, text: str) -> Model:
+    """The model by its catalogue name or as its User-Agent spells it; near names for a slip of the hand."""
+    vendor = catalog().families[family]
+    found = vendor.find_model(text)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(text.strip().upper(), vendor.models, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise Invalid("model", f"{vendor.name} has no model {text!r}.{hint}")
+
+
+def _read_owner(account: Account, owner: User | None) -> User | None:
+    if owner is not None:
+        home = Membership.objects.filter(user=owner, account__path__in=account.ancestor_paths())
+        if not home.exists():
+            raise Invalid("owner", "A phone's owner is a user of its account.")
+    return owner
+
+
+def _read_site(account: Account, site: Site | None) -> Site | None:
+    if site is not None and site.account_id != account.pk:
+        raise Invalid("site", "There is no such site in this account.")
+    return site

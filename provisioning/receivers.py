@@ -1,0 +1,66 @@
+"""What the apps below have done, made known to phones: every receiver of every signal stands here."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+
+from accounts import signals as account_signals
+from accounts.models import Account
+from accounts.refusals import Invalid
+from devices import settings_tree
+from devices import signals as device_signals
+from devices.models import Device
+from devices.signals import PhoneEvent
+from provisioning import events, publishing
+from provisioning.compiling import CompileError, compile_full
+from security import signals as security_signals
+
+# Above this a change is compiled by the workers alone: nobody waits for hundreds of files.
+TRIED_AT_ONCE = 20
+SAMPLE_URL = f"{settings.PHONES_URL}/d/{'0' * 40}/"
+
+
+def connect() -> None:
+    """Connect every receiver; called once, when the app is ready."""
+    for signal, receiver in (
+        (account_signals.account_switched, on_account_switched),
+        (device_signals.phones_changed, on_phones_changed),
+        (device_signals.settings_changed, on_settings_changed),
+        (security_signals.addresses_changed, on_addresses_changed),
+    ):
+        signal.connect(receiver, dispatch_uid=f"provisioning.{receiver.__name__}")
+
+
+def on_account_switched(sender: Any, account: Account, **kwargs: Any) -> None:
+    publishing.account_changed(account)
+
+
+def on_phones_changed(
+    sender: Any, device_ids: Sequence[int], event: PhoneEvent | None, **kwargs: Any
+) -> None:
+    """Write the phones' logs, publish them, and refuse what their files cannot carry."""
+    devices = list(Device.objects.filter(pk__in=device_ids).select_related("account").order_by("pk"))
+    _try_out(devices[:TRIED_AT_ONCE])
+    if event is not None:
+        for device in devices:
+            events.write(device, event.what, by=event.by, at=event.at, **event.details)
+    publishing.devices_changed([device.pk for device in devices], files=True)
+
+
+def on_settings_changed(sender: Any, account: Account, **kwargs: Any) -> None:
+    publishing.account_changed(account, files=True)
+
+
+def on_addresses_changed(sender: Any, **kwargs: Any) -> None:
+    publishing.lists_changed()
+
+
+def _try_out(devices: Sequence[Device]) -> None:
+    """Compile once before anything is kept: a file that cannot be made would leave the phone HELD."""
+    for phone in settings_tree.phone_settings(devices).values():
+        try:
+            compile_full(phone, SAMPLE_URL)
+        except CompileError as error:
+            field = error.field.rpartition(".")[2].partition("[")[0]
+            raise Invalid(field, f"{phone.name or phone.mac}: {error.reason}.") from error

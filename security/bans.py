@@ -1,0 +1,105 @@
+"""Who is kept out by a person: bans of the root URL and blocks of everything, set and lifted (B3, B7)."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, cleaning, tenants
+from accounts.models import Account
+from accounts.refusals import Forbidden, Invalid, Refusal
+from accounts.roles import Power
+from accounts.scope import Actor
+from security.models import Ban
+from security.networks import Network
+from security.signals import addresses_changed
+
+LONGEST_BAN = timedelta(hours=24)  # what B3 gives the third time; whoever wants more blocks, with a reason
+LONGEST_BLOCK = timedelta(days=90)
+# A wider network is a slip of the hand far more often than an attack.
+WIDEST_V4, WIDEST_V6 = 16, 32
+
+
+def set_ban(
+    network: Network, *, by: Actor, length: timedelta, reason: str, now: datetime | None = None
+) -> Ban:
+    """Let a network get nothing at the root URL for a time; private URLs go on (B4)."""
+    return _keep_out(network, Ban.Kind.BANNED, by, length, reason, now)
+
+
+def block(network: Network, *, by: Actor, length: timedelta, reason: str, now: datetime | None = None) -> Ban:
+    """Let a network get nothing at all, its phones' private URLs included (O2)."""
+    return _keep_out(network, Ban.Kind.BLOCKED, by, length, reason, now)
+
+
+def lift(ban: Ban, *, by: Actor, reason: str = "", now: datetime | None = None) -> Ban:
+    """End a ban or block now."""
+    _needs(by, Ban.Kind(ban.kind))
+    why = cleaning.one_line("reason", reason, longest=300)
+    now = now or timezone.now()
+    with transaction.atomic():
+        ban = Ban.objects.select_for_update().get(pk=ban.pk)
+        if ban.lifted_at is not None or ban.ends_at <= now:
+            raise Refusal("B7", f"It is over already: {ban.network} is not {ban.kind}.", code="over")
+        ban.lifted_at, ban.lifted_by = now, by.label[:200]
+        ban.save(update_fields=["lifted_at", "lifted_by"])
+        audit.record(by, f"address.{_undone(ban)}", ban, account=tenants.platform(), now=now, reason=why)
+        addresses_changed.send(sender=Ban)
+    return ban
+
+
+def _keep_out(
+    network: Network, kind: Ban.Kind, by: Actor, length: timedelta, reason: str, now: datetime | None
+) -> Ban:
+    _needs(by, kind)
+    why = cleaning.needed("reason", reason, "The reason", longest=300)
+    longest = LONGEST_BAN if kind is Ban.Kind.BANNED else LONGEST_BLOCK
+    if not timedelta(0) < length <= longest:
+        raise Invalid("length", f"It lasts at most {_say(longest)}.", rule="B3")
+    if network.prefix < (WIDEST_V4 if network.is_v4 else WIDEST_V6):
+        raise Invalid("network", f"A network of an IPv4 /{WIDEST_V4} or IPv6 /{WIDEST_V6} is the widest.")
+    now = now or timezone.now()
+    with transaction.atomic():
+        # One at a time, so that two people cannot set the same one twice.
+        Account.objects.select_for_update().get(pk=tenants.platform().pk)
+        standing = Ban.objects.standing(now).holding(network).filter(kind=kind).order_by("-ends_at").first()
+        if standing is not None:
+            end = standing.ends_at.strftime("%d %B %Y, %H:%M UTC")
+            raise Refusal("B3", f"{standing.network} is {kind} until {end}; lift that first.", code="already")
+        ban = Ban(
+            kind=kind,
+            first=network.hex_first,
+            last=network.hex_last,
+            reason=why,
+            set_by=by.label[:200],
+            starts_at=now,
+            ends_at=now + length,
+        )
+        cleaning.full_clean(ban, blame="network")
+        ban.save()
+        audit.record(
+            by,
+            f"address.{kind.value}",
+            ban,
+            account=tenants.platform(),
+            now=now,
+            reason=why,
+            until=ban.ends_at.isoformat(),
+        )
+        addresses_changed.send(sender=Ban)
+    return ban
+
+
+def _needs(by: Actor, kind: Ban.Kind) -> None:
+    """Bans are the platform's: a power held in one account only does not reach them."""
+    power = Power.LIFT_BAN if kind is Ban.Kind.BANNED else Power.BLOCK_ADDRESS
+    if not any(len(path) == Account.steplen for path in by.paths(power)):
+        raise Forbidden("B7" if kind is Ban.Kind.BANNED else "B3")
+
+
+def _undone(ban: Ban) -> str:
+    return "unbanned" if ban.kind == Ban.Kind.BANNED else "unblocked"
+
+
+def _say(length: timedelta) -> str:
+    return f"{length.days} days" if length.days > 1 else f"{int(length.total_seconds() // 3600)} hours"

@@ -1,0 +1,6 @@
+"""What happens to addresses and concerns the apps above; provisioning/receivers.py listens."""
+
+from django.dispatch import Signal
+
+#: A ban or block was set or lifted. No keywords. Sent inside the transaction that did it.
+addresses_changed = Signal()
