@@ -40,10 +40,11 @@ def run_job(job_id: int) -> None:
 @shared_task
 def end_what_is_over() -> int:
     """Unlocks, windows and cards whose time is up become rows, audit and events (E6)."""
-    from provisioning import approvals, keeper, locking, tokens, windows
+    from provisioning import approvals, keeper, locking, tokens, unlock_all, windows
 
     now = timezone.now()
     ended = locking.sweep(now) + windows.sweep(now) + approvals.sweep(now) + tokens.bury(now)
+    unlock_all.pick_up(now)
     keeper.stamp("end-what-is-over", now)
     return ended
 

@@ -1,0 +1,227 @@
+"""Unlock all: a background job over an account's phones with its progress and a result per phone (E3)."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerAway
+
+from accounts import audit
+from accounts.models import Account, ApiKey, User
+from accounts.refusals import Forbidden, Invalid, Refusal
+from accounts.roles import Power, Role
+from accounts.scope import Actor, Standing, below
+from devices.models import Device
+from provisioning import locking, policies, publishing, store
+from provisioning.gate import State
+from provisioning.models import Job, JobItem, Lock
+from provisioning.spans import Span
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+LEFT_BEHIND = timedelta(seconds=30)
+
+#: What a filter may say, and the rows that it keeps.
+FILTERS: dict[str, Callable[[Any], Q]] = {
+    "devices": lambda codes: Q(code__in=_codes("devices", codes)),
+    "site": lambda code: Q(site__code=_code("site", code)),
+    "family": lambda family: Q(family=_text("family", family)),
+    "model": lambda model: Q(model__iexact=_text("model", model)),
+    "state": lambda state: Q(lock__state__in=_states(state)),
+    "search": lambda text: Q(name__icontains=_text("search", text)) | Q(mac__icontains=_text("search", text)),
+    "owner": lambda code: Q(owner__code=_code("owner", code)),
+}
+
+
+def phones(account: Account, wanted: dict[str, Any]) -> QuerySet[Device]:
+    """The phones of the account and below that the filter keeps; Invalid for what is no filter."""
+    rows = Device.objects.filter(below([account.path], "account__path"))
+    for name, value in wanted.items():
+        if name not in FILTERS:
+            raise Invalid("filter", f"{name!r} is none of {', '.join(sorted(FILTERS))}.", rule="E3")
+        rows = rows.filter(FILTERS[name](value))
+    return rows.order_by("name", "mac")
+
+
+def start(
+    account: Account,
+    *,
+    by: Actor,
+    span: Span | None = None,
+    filter: dict[str, Any] | None = None,  # noqa: A002  (the API's word)
+    now: datetime | None = None,
+) -> Job:
+    """Write down which phones are to be unlocked and hand the work to a worker."""
+    now = now or timezone.now()
+    if not by.may(Power.UNLOCK_ALL, account.path):
+        raise Forbidden
+    span = span or Span.parse("first-fetch")
+    with transaction.atomic():
+        chosen = list(phones(account, filter or {}))
+        job = Job.objects.create(
+            account=account,
+            kind=Job.Kind.UNLOCK_ALL,
+            by=by.label,
+            params={"for": span.as_json(), "filter": filter or {}},
+            actor=_remember(by),
+            created_at=now,
+            total=len(chosen),
+        )
+        JobItem.objects.bulk_create(
+            (JobItem(job=job, device=device, name=str(device), mac=device.mac) for device in chosen),
+            batch_size=500,
+        )
+        audit.record(by, "job.started", job, now=now, phones=len(chosen), params=job.params)
+        transaction.on_commit(partial(_hand_over, job.pk))
+    return job
+
+
+def run(job_id: int) -> None:
+    """Work through the phones that wait, some at a time; broken off or run twice it goes on from there."""
+    job = Job.objects.select_related("account").get(pk=job_id)
+    if job.finished_at is not None:
+        return
+    Job.objects.filter(pk=job_id, started_at=None).update(started_at=timezone.now())
+    while _run_batch(job):
+        pass
+    with transaction.atomic():
+        held = Job.objects.select_for_update().get(pk=job_id)
+        waiting = held.items.filter(result=JobItem.Result.WAITING).exists()
+        if held.finished_at is None and not waiting:
+            held.finished_at = timezone.now()
+            held.save(update_fields=["finished_at"])
+            counts = {"done": held.done, "skipped": held.skipped}
+            audit.record(_recall(held.actor), "job.finished", held, now=held.finished_at, **counts)
+
+
+def pick_up(now: datetime) -> int:
+    """Hand over again what no worker has taken: the broker was away, or a worker died in the middle."""
+    left = Job.objects.filter(finished_at=None, created_at__lt=now - LEFT_BEHIND)
+    ids = [
+        job.pk for job in left if job.items.filter(result=JobItem.Result.WAITING).exists() or job.total == 0
+    ]
+    for pk in ids:
+        _hand_over(pk)
+    return len(ids)
+
+
+def _run_batch(job: Job) -> bool:
+    """Unlock up to a hundred waiting phones in one transaction; False when none waits."""
+    now = timezone.now()
+    by, span = _recall(job.actor), Span.parse(job.params["for"])
+    with transaction.atomic():
+        # One worker at a time: a second one waits here and then finds the rest.
+        Job.objects.select_for_update().get(pk=job.pk)
+        waiting = job.items.filter(result=JobItem.Result.WAITING).order_by("pk")
+        items = list(waiting.select_related("device__account")[:BATCH])
+        if not items:
+            return False
+        # Rows are held in the order of their keys, so that two jobs cannot wait for each other in a ring.
+        ids = sorted(item.device_id for item in items if item.device_id is not None)
+        rows = Lock.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")
+        locks = {lock.pk: lock for lock in rows.select_related("device__account")}
+        effective = policies.effective_many({lock.device.account for lock in locks.values()})
+        changed = []
+        for item in items:
+            lock = locks.get(item.device_id) if item.device_id is not None else None
+            policy = effective[lock.device.account_id] if lock else None
+            if _unlock_item(item, lock, by, span, policy, now):
+                changed.append(item.device_id)
+        JobItem.objects.bulk_update(items, ["result", "rule", "why"])
+        publishing.devices_changed([pk for pk in changed if pk is not None])
+        Job.objects.filter(pk=job.pk).update(
+            done=F("done") + len(changed), skipped=F("skipped") + len(items) - len(changed)
+        )
+    return True
+
+
+def _unlock_item(
+    item: JobItem, lock: Lock | None, by: Actor, span: Span, policy: policies.Effective | None, now: datetime
+) -> bool:
+    """Unlock one phone of the job and write its result down; True when it was unlocked."""
+    item.rule = "E3"
+    try:
+        if lock is None:
+            raise Refusal("E3", "This phone was removed meanwhile.", code="gone")
+        if not by.may(Power.UNLOCK_ALL, lock.device.account.path):
+            raise Refusal("E3", "This phone has moved to another account.", code="moved")
+        locking.open_grant(lock, by=by, rule="E3", span=span, origin=None, now=now, policy=policy)
+    except Refusal as refusal:
+        item.result, item.rule, item.why = JobItem.Result.SKIPPED, refusal.rule, refusal.detail[:300]
+        return False
+    item.result, item.why = JobItem.Result.DONE, ""
+    return True
+
+
+def _hand_over(job_id: int) -> None:
+    """Queue the job; a broker that is away is no reason to fail: `pick_up` finds it."""
+    from provisioning import tasks
+
+    try:
+        tasks.run_job.delay(job_id)
+    except (store.Away, BrokerAway, OSError) as error:
+        log.warning("job not queued, it is picked up later", job=job_id, error=type(error).__name__)
+
+
+# --- whoever started it ------------------------------------------------------------------------------------
+
+
+def _remember(by: Actor) -> dict[str, Any]:
+    return {
+        "label": by.label,
+        "standings": [asdict(standing) for standing in by.standings],
+        "user": by.user.pk if by.user else None,
+        "api_key": by.api_key.pk if by.api_key else None,
+        "address": by.address,
+        "on_behalf_of": by.on_behalf_of,
+    }
+
+
+def _recall(kept: dict[str, Any]) -> Actor:
+    """The actor who started the job, with the powers that he had then."""
+    return Actor(
+        label=kept["label"],
+        standings=tuple(Standing(path=s["path"], role=Role(s["role"])) for s in kept["standings"]),
+        user=User.objects.filter(pk=kept["user"]).first() if kept["user"] else None,
+        api_key=ApiKey.objects.filter(pk=kept["api_key"]).first() if kept["api_key"] else None,
+        address=kept["address"],
+        on_behalf_of=kept["on_behalf_of"],
+    )
+
+
+# --- reading a filter --------------------------------------------------------------------------------------
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str) or not value or len(value) > 120:
+        raise Invalid("filter", f"{name} is one word or code.", rule="E3")
+    return value
+
+
+def _code(name: str, value: Any) -> UUID:
+    try:
+        return UUID(_text(name, value))
+    except ValueError as error:
+        raise Invalid("filter", f"{name}: {value!r} is no code.", rule="E3") from error
+
+
+def _codes(name: str, value: Any) -> list[UUID]:
+    if not isinstance(value, list):
+        raise Invalid("filter", f"{name} is a list of codes.", rule="E3")
+    return [_code(name, entry) for entry in value]
+
+
+def _states(value: Any) -> list[str]:
+    given = value if isinstance(value, list) else [value]
+    known = {state.value for state in State}
+    if not given or any(state not in known for state in given):
+        raise Invalid("filter", f"state is one of {', '.join(sorted(known))}.", rule="E3")
+    return [str(state) for state in given]
