@@ -67,6 +67,11 @@ def drawn_secrets() -> dict[str, str]:
     }
 
 
+def has_drawn() -> bool:
+    """Whether this run draws secrets that nothing has been sealed with yet."""
+    return bool(_drawn)
+
+
 def write_down(data: Path) -> None:
     """Keep the drawn secrets and this run's addresses beside the data, for this user's eyes only."""
     run = {name: os.environ[name] for name in OF_THIS_RUN if name in os.environ}

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytestmark = [pytest.mark.once, pytest.mark.xdist_group("static")]
+pytestmark = pytest.mark.once
 
 
 @pytest.mark.timeout(600)

@@ -83,12 +83,14 @@ def processes_with(text: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int, int]]:
-    """An empty installation on this machine."""
-    data = tmp_path / "data"
+Running = tuple[subprocess.Popen[str], Path, int, int]
+
+
+def start_empty(top: Path) -> Iterator[Running]:
+    """An empty installation on this machine, ended in the end."""
+    data, log = top / "data", top / "log"
     port, phones_port = free_ports(2)
-    with (tmp_path / "log").open("w") as log:
+    with log.open("w") as output:
         parent = subprocess.Popen(
             [
                 *(sys.executable, "manage.py", "up", "--empty", "--data", str(data)),
@@ -96,23 +98,33 @@ def running(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int, 
             ],
             cwd=ROOT,
             env=environment(),
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    ready = eventually(lambda: "Ctrl-C" in (tmp_path / "log").read_text() or parent.poll() is not None)
-    assert ready, (tmp_path / "log").read_text()
-    assert parent.poll() is None, (tmp_path / "log").read_text()
+    ready = eventually(lambda: "Ctrl-C" in log.read_text() or parent.poll() is not None)
+    assert ready, log.read_text()
+    assert parent.poll() is None, log.read_text()
     yield parent, data, port, phones_port
     if parent.poll() is None:
         parent.terminate()
         parent.wait(60)
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An installation that several tests look at."""
+    yield from start_empty(tmp_path_factory.mktemp("lasting"))
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """An installation for one test, which ends it."""
+    yield from start_empty(tmp_path)
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_the_end_takes_every_process_along(
-    running: tuple[subprocess.Popen[str], Path, int, int], how: signal.Signals
-) -> None:
+def test_the_end_takes_every_process_along(running: Running, how: signal.Signals) -> None:
     parent, data, port, phones_port = running
     assert status(port, "/accounts/login/") == 200
     assert status(phones_port, "/nothing.cfg") in {404, 503}
@@ -124,8 +136,8 @@ def test_the_end_takes_every_process_along(
     assert processes_with(str(data)) == []
 
 
-def test_what_dies_by_itself_is_started_again(running: tuple[subprocess.Popen[str], Path, int, int]) -> None:
-    _, data, _, phones_port = running
+def test_what_dies_by_itself_is_started_again(lasting: Running) -> None:
+    _, data, _, phones_port = lasting
     killed = [
         pid
         for pid in processes_with(str(data))
@@ -140,7 +152,7 @@ def test_what_dies_by_itself_is_started_again(running: tuple[subprocess.Popen[st
     assert killed[0] not in processes_with(str(data))
 
 
-def test_a_killed_parent_leaves_nothing_behind(running: tuple[subprocess.Popen[str], Path, int, int]) -> None:
+def test_a_killed_parent_leaves_nothing_behind(running: Running) -> None:
     parent, data, _, _ = running
 
     parent.kill()
@@ -150,9 +162,9 @@ def test_a_killed_parent_leaves_nothing_behind(running: tuple[subprocess.Popen[s
 
 
 def test_secrets_are_for_this_user_alone_and_stay(
-    running: tuple[subprocess.Popen[str], Path, int, int],
+    lasting: Running,
 ) -> None:
-    _, data, _, _ = running
+    _, data, _, _ = lasting
     kept = (data / "latchkey.env").read_text()
 
     second = up(data, "--port", "1", "--phones-port", "2")
@@ -164,9 +176,9 @@ def test_secrets_are_for_this_user_alone_and_stay(
 
 
 def test_a_second_one_on_the_same_data_is_refused(
-    running: tuple[subprocess.Popen[str], Path, int, int],
+    lasting: Running,
 ) -> None:
-    _, data, _, _ = running
+    _, data, _, _ = lasting
     port, phones_port = free_ports(2)
 
     second = up(data, "--port", str(port), "--phones-port", str(phones_port))
@@ -184,6 +196,24 @@ def test_a_busy_port_is_said_in_one_line(tmp_path: Path) -> None:
     line = f"latchkey: port {port} of 127.0.0.1 is in use; choose another with --phones-port.\n"
     assert (run.returncode, run.stderr) == (1, line)
     assert not (tmp_path / "data").exists()
+
+
+def test_lost_keys_are_not_replaced_by_fresh_ones(
+    running: Running,
+) -> None:
+    parent, data, port, phones_port = running
+    parent.terminate()
+    parent.wait(60)
+    account = "from accounts.models import Account; Account.add_root(slug='p', name='P', kind='platform')"
+    here = environment(LATCHKEY_DATA=str(data))
+    subprocess.run([sys.executable, "manage.py", "shell", "-c", account], cwd=ROOT, env=here, check=True)
+    (data / "latchkey.env").unlink()
+
+    run = up(data, "--port", str(port), "--phones-port", str(phones_port))
+
+    assert run.returncode == 1
+    assert run.stderr.startswith("latchkey: The database is in use, but its keys are not here:")
+    assert not (data / "latchkey.env").exists()
 
 
 @pytest.mark.parametrize(

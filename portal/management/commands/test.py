@@ -52,7 +52,7 @@ class Command(BaseCommand):
         self, name: str, arguments: list[str], *, whole: bool, environment: dict[str, str]
     ) -> tuple[int, str]:
         print(f"\n### {name}\n", flush=True)
-        parallel = ["--numprocesses", "2"] if whole else []
+        parallel = ["--numprocesses", "2", "--dist", "worksteal"] if whole else []
         child = subprocess.Popen(
             [sys.executable, "-m", "pytest", *parallel, *arguments],
             cwd=settings.BASE_DIR,

@@ -54,8 +54,9 @@ class Command(BaseCommand):
         try:
             self._refuse_what_cannot_be_reached()
             lock = self._take_data_directory()
-            self._start_store()
             self._prepare_database()
+            self._keep_secrets()
+            self._start_store()
             static_files.collect(say=self._say)
             facts = self._fill(empty=options["empty"])
             connections.close_all()
@@ -86,18 +87,26 @@ class Command(BaseCommand):
                 stop(f"The database cannot be reached: {' '.join(str(error).split())}")
 
     def _take_data_directory(self) -> Any:
-        """Make sure that no second `up` works on the same data, and keep the drawn secrets beside it."""
+        """Make sure that no second `up` works on the same data."""
         data = Path(settings.DATA_DIR)
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = (data / "up.lock").open("w")
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            starting.write_down(data)
         except BlockingIOError:
             stop(f"Another `up` runs on the data in {data}.")
         except OSError as error:
             stop(f"The data directory cannot be used: {error}")
         return lock
+
+    def _keep_secrets(self) -> None:
+        """Keep what was drawn; fresh keys cannot open what others have sealed, and would void every token."""
+        if starting.has_drawn() and apps.get_model("accounts", "Account").objects.exists():
+            stop(
+                "The database is in use, but its keys are not here: start with the --data directory that "
+                "holds them, or set SECRET_KEY, LATCHKEY_SECRET_KEYS and LATCHKEY_TOKEN_KEY."
+            )
+        starting.write_down(Path(settings.DATA_DIR))
 
     def _start_store(self) -> None:
         if places.store_url(Path(settings.DATA_DIR)) == settings.REDIS_URL:
