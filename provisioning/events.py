@@ -1,29 +1,35 @@
-"""write(): one line of a phone's log for what a person or the clock did; requests write their own."""
+"""A phone's log: write() for what a person or the clock did, described() for how a line reads."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from accounts.scope import Actor
 from devices.models import Device
+from provisioning import sentences
 from provisioning.models import DeviceEvent
 
-# Until these words have a page of their own they are the whole list of what is not a request.
-WHAT = frozenset(
-    {
-        "entered",
-        "changed",
-        "unlocked",
-        "unlock-expired",
-        "locked",
-        "stale",
-        "rearmed",
-        "quarantined",
-        "approval-opened",
-        "approval-answered",
-        "approval-closed",
-        "clone-suspected",
-    }
-)
+# Among an event's details: times, which a person reads in the account's zone.
+TIMES = ("until", "ended", "armed_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One line of the log as people and programs read it."""
+
+    at: datetime
+    what: str
+    outcome: str
+    rule: str
+    sentence: str
+    next: str
+    address: str
+    agent: str
+    file: str
+    count: int
+    actor: str
 
 
 def write(
@@ -48,3 +54,35 @@ def write(
         actor=by.label if by else "",
         details=details,
     )
+
+
+def described(event: DeviceEvent, *, now: datetime | None = None) -> Described:
+    """The line with its sentence and what comes next; times stand in the zone of the phone's account."""
+    if event.what == "request":
+        places = {"address": event.address, "agent": event.agent, "file": event.file, "mac": event.mac}
+        sentence = sentences.sentence(event.rule, event.outcome, **places)
+        remedy = sentences.remedy(event.rule, event.outcome, address=event.address)
+    else:
+        sentence, remedy = sentences.happened(event.what, **_places(event, now or timezone.now())), ""
+    return Described(
+        at=event.at,
+        what=event.what,
+        outcome=event.outcome,
+        rule=event.rule,
+        sentence=sentence,
+        next=remedy,
+        address=event.address,
+        agent=event.agent,
+        file=event.file,
+        count=event.count,
+        actor=event.actor,
+    )
+
+
+def _places(event: DeviceEvent, now: datetime) -> dict[str, Any]:
+    places = {**event.details, "actor": event.actor, "address": event.address}
+    for name in TIMES:
+        if isinstance(places.get(name), str):
+            at = datetime.fromisoformat(places[name])
+            places[name] = sentences.when(at, event.account.time_zone, now=now)
+    return places

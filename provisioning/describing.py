@@ -1,0 +1,271 @@
+"""A phone's lock in words: its state, bound to what, since when, by whom, until when, and what comes next."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from devices.catalog import catalog
+from devices.models import Device
+from provisioning import policies
+from provisioning.gate import Outcome, State, TokenKind
+from provisioning.models import Claim, DeviceEvent, Lock, Token
+from provisioning.sentences import when
+from security.networks import Network
+
+LATE = timedelta(minutes=3)
+LATE_WHEN_SLOW = timedelta(minutes=65)
+POLL = timedelta(days=1)  # the interval that full files set
+AT_ITS_PRIVATE_URL = ("O3", "O4", "T2", "T3")
+
+WAITING, LATE_WORD, NO_STICK = "waiting", "late", "does not stick"
+_WORDS = {
+    State.NEW: "New",
+    State.UNLOCKED: "Unlocked",
+    State.LOCKED: "Locked",
+    State.QUARANTINED: "Quarantined",
+    State.RETIRED: "Retired",
+}
+_REASONS = {
+    Lock.Reason.STALE: "It was not set up in time.",
+    Lock.Reason.PREVIOUSLY_REGISTERED: "It was registered here before.",
+    Lock.Reason.MOVED: "It came from another account.",
+}
+_HANDOVER = {
+    WAITING: "Let in, and not at its private URL yet. That takes up to {minutes} minutes.",
+    LATE_WORD: (
+        "Let in {since}, and still not at its private URL. Restart the phone. If that does"
+        " not help: does it reach the private URL's address, and is its clock right?"
+    ),
+    NO_STICK: (
+        "It had its private URL and asked at the root URL again. Something resets it: a factory reset, or a"
+        " setting from DHCP or a redirection service that wins."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LockView:
+    """What every page and API answer shows of a lock, true at one moment."""
+
+    state: str
+    state_words: str
+    bound_origin: str | None
+    since: datetime
+    until: datetime | None
+    by: str
+    reason: str
+    next: str
+    sentence: str
+    suspicion: bool
+    handover: str | None
+    handover_sentence: str
+    zone: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The API's `lock`."""
+        return {
+            "state": self.state,
+            "bound_origin": self.bound_origin,
+            "since": _utc(self.since),
+            "until": _utc(self.until) if self.until else None,
+            "by": self.by,
+            "reason": self.reason,
+            "next": self.next,
+            "sentence": self.sentence,
+            "suspicion": self.suspicion,
+            "handover": self.handover,
+        }
+
+
+def describe_lock(device: Device, *, now: datetime) -> LockView:
+    """The lock of one phone in words."""
+    return describe_locks([device], now=now)[device.pk]
+
+
+def describe_locks(devices: Sequence[Device], *, now: datetime) -> dict[int, LockView]:
+    """As `describe_lock` for many phones, by their keys, in a constant number of queries."""
+    locks = {
+        lock.pk: lock
+        for lock in Lock.objects.filter(pk__in=[device.pk for device in devices]).select_related(
+            "device__account", "bound_site"
+        )
+    }
+    effective = policies.effective_many({lock.device.account for lock in locks.values()})
+    handovers = _handovers([lock.device for lock in locks.values()], now)
+    return {
+        pk: _view(lock, effective[lock.device.account_id], handovers.get(pk), now)
+        for pk, lock in locks.items()
+    }
+
+
+def _view(
+    lock: Lock, policy: policies.Effective, handover: tuple[str, datetime] | None, now: datetime
+) -> LockView:
+    device, zone = lock.device, lock.device.account.time_zone
+    state, since, by, reason = State(lock.state), lock.since, lock.by, lock.reason
+    until: datetime | None = None
+    # Judged now: a lock whose time is over is locked, whether a worker has written it down or not.
+    if state is State.UNLOCKED:
+        until = lock.grant_until
+        if until is not None and until <= now:
+            state, since, by, until = State.LOCKED, until, "the clock", None
+    elif state is State.NEW:
+        until = lock.armed_at + policy.fresh_ttl
+        if until <= now:
+            state, since, by, reason, until = State.LOCKED, until, "the clock", Lock.Reason.STALE.value, None
+    suspicion = lock.suspicion_until is not None and now < lock.suspicion_until
+    bound = _bound(lock) if state is not State.NEW else None
+    shown = when(until, zone, now=now) if until else ""
+    sentence, step = _words(lock, state, bound, shown, when(since, zone, now=now), policy, now)
+    if state is State.LOCKED and reason:
+        sentence = f"{_REASONS[Lock.Reason(reason)]} {sentence}"
+    if suspicion and state in (State.NEW, State.LOCKED, State.UNLOCKED) and lock.grant_origin is None:
+        step = "Others have tried to get this phone's file. Unlock it for one address only."
+    if not device.is_enabled and state is not State.QUARANTINED:
+        step = "The phone is disabled. Enable it first."
+    word, sentence_of_handover = _handover_words(device, handover, zone, now)
+    return LockView(
+        state=state.value,
+        state_words=_WORDS[state],
+        bound_origin=bound,
+        since=since,
+        until=until,
+        by=by,
+        reason=reason if state is State.LOCKED else "",
+        next=step,
+        sentence=sentence,
+        suspicion=suspicion,
+        handover=word,
+        handover_sentence=sentence_of_handover,
+        zone=zone,
+    )
+
+
+def _bound(lock: Lock) -> str | None:
+    if lock.bound_site is not None:
+        return lock.bound_site.name
+    network: Network | None = lock.bound_network
+    return str(network) if network else None
+
+
+def _words(
+    lock: Lock,
+    state: State,
+    bound: str | None,
+    until: str,
+    since: str,
+    policy: policies.Effective,
+    now: datetime,
+) -> tuple[str, str]:
+    """The sentence of a state, and what can be done next."""
+    if state is State.QUARANTINED:
+        return (
+            f"Quarantined since {since}. It gets nothing from anywhere.",
+            "Only your provider can lift that.",
+        )
+    if state is State.RETIRED:
+        return f"Retired since {since}.", "Re-arm it to bring it back."
+    if state is State.UNLOCKED:
+        return _unlocked(lock, until)
+    if state is State.NEW:
+        return _new(lock, until, policy, now)
+    if bound is None:
+        return "Locked to no place: it is set up nowhere yet.", "Unlock it, or re-arm it."
+    return (
+        f"Locked to {bound} since {since}.",
+        "Nothing to do. Unlock it when it is to be set up at another place.",
+    )
+
+
+def _unlocked(lock: Lock, until: str) -> tuple[str, str]:
+    place = f"{lock.grant_origin} only" if lock.grant_origin else "any address"
+    step = "Restart the phone where it is now. It locks to that place."
+    if lock.grant_origin:
+        step = "Restart the phone there. It locks to that address."
+    if until:
+        return f"May be set up once, from {place}, until {until}.", step
+    return f"May be set up once, from {place}. This has no end but its first fetch.", step
+
+
+def _new(lock: Lock, until: str, policy: policies.Effective, now: datetime) -> tuple[str, str]:
+    if lock.armed_at > now:
+        starts = when(lock.armed_at, lock.device.account.time_zone, now=now)
+        return f"Waits for {starts}. Then it may be set up until {until}.", "Nothing to do before that day."
+    if policy.first_fetch == "approval":
+        return (
+            f"Its first fetch waits for your approval, until {until}.",
+            "Connect the phone, then approve it.",
+        )
+    if policy.first_fetch == "sites":
+        return (
+            f"May be set up from one of your sites until {until}.",
+            "Connect the phone at one of your sites.",
+        )
+    return (
+        f"May be set up from anywhere until {until}.",
+        "Connect the phone. It locks to the place it asks from.",
+    )
+
+
+# --- moved, waiting ----------------------------------------------------------------------------------------
+
+
+def _handovers(devices: Iterable[Device], now: datetime) -> dict[int, tuple[str, datetime]]:
+    """Phones that were let in and did not come over, or came over and asked at the root again."""
+    rows = Token.objects.filter(device__in=list(devices), kind=TokenKind.CURRENT.value, claim__isnull=False)
+    claims = {token.device_id: token.claim for token in rows.select_related("claim") if token.claim}
+    used = set(
+        Token.objects.filter(
+            claim__in=[claim.pk for claim in claims.values()], first_used_at__isnull=False
+        ).values_list("claim_id", flat=True)
+    )
+    found = {
+        pk: (WAITING, claim.at) for pk, claim in claims.items() if pk is not None and claim.pk not in used
+    }
+    again = {pk: c for pk, c in claims.items() if pk is not None and c.rule == "R4" and c.at > now - POLL}
+    for pk in _checked_in_before(again):
+        found.setdefault(pk, (NO_STICK, again[pk].at))
+    return found
+
+
+def _checked_in_before(claims: dict[int, Claim]) -> set[int]:
+    """Those that had been at their private URL within an interval before the claim."""
+    if not claims:
+        return set()
+    events = DeviceEvent.objects.filter(
+        device__in=claims.keys(),
+        what="request",
+        outcome=Outcome.FULL.value,
+        rule__in=AT_ITS_PRIVATE_URL,
+        at__gt=min(claim.at for claim in claims.values()) - POLL,
+    )
+    return {
+        pk
+        for pk, at in events.values_list("device_id", "at")
+        if pk is not None and claims[pk].at - POLL < at < claims[pk].at
+    }
+
+
+def _handover_words(
+    device: Device, handover: tuple[str, datetime] | None, zone: str, now: datetime
+) -> tuple[str | None, str]:
+    if handover is None:
+        return None, ""
+    word, since = handover
+    patience = LATE_WHEN_SLOW if _is_slow(device) else LATE
+    if word == WAITING and now >= since + patience:
+        word = LATE_WORD
+    minutes = int(patience.total_seconds() // 60)
+    return word, _HANDOVER[word].format(minutes=minutes, since=when(since, zone, now=now))
+
+
+def _is_slow(device: Device) -> bool:
+    """Whether the family says that this model may take an hour to come over."""
+    family = catalog().families.get(device.family)
+    model = family.models.get(device.model) if family else None
+    return bool(family and model and family.generations[model.generation].slow)
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

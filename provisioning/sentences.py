@@ -1,0 +1,312 @@
+"""What each rule's answer means, in one sentence for people, and what can be done about it. Pure.
+
+Every text is one string with named places. Where a place may be unknown there is a second text without it,
+so that no sentence is glued from pieces.
+"""
+
+from datetime import datetime
+from string import Formatter
+from zoneinfo import ZoneInfo
+
+NOTHING = "Nothing to do."
+ASKS_AGAIN = "Nothing to do. The phone keeps what it has and asks again by itself."
+ONCE = "Approve it once, or unlock the phone."
+
+Texts = tuple[str, ...]
+
+#: (rule, outcome) or (rule, outcome, case): the texts, those with more places first, and what comes next.
+_TABLE: dict[tuple[str, ...], tuple[Texts, str]] = {
+    ("P", "proof"): (("{address} is proved. The browser goes back to the portal.",), NOTHING),
+    ("P", "refused"): (
+        ("Somebody asked for a proof of {address} without the portal's own link, or too often.",),
+        "Start again from the portal's page.",
+    ),
+    ("G0", "held"): (
+        ("The caller's address cannot be known for certain, so nothing was decided.",),
+        "Platform support checks the list of trusted proxies.",
+    ),
+    ("G1", "refused"): (
+        (
+            "{address} is banned until {until}. It gets nothing at the root URL; private URLs go on.",
+            "{address} is banned or blocked. It gets nothing at the root URL.",
+        ),
+        "Wait for the end of the ban, or unblock the address.",
+    ),
+    ("G2", "refused"): (
+        ("Somebody asked for a phone's file with a browser. Phones do not do that.",),
+        "Nothing to do. It counts once an hour, however often it happens.",
+    ),
+    ("G3", "refused"): (
+        ("This is no request of a phone: another method, or a path that no family knows.",),
+        "Check the root URL in DHCP option 66 or in the redirection service.",
+    ),
+    ("G4", "common"): (("A common file. It holds no secret and belongs to no phone.",), NOTHING),
+    ("G4", "refused"): (
+        ("A common file that is never served, because it would reset what the phone has.",),
+        "Nothing to do. Phones go on without it.",
+    ),
+    ("G5", "refused"): (
+        ("This file does not set up a phone. The root URL answers only the first file of a start.",),
+        "Nothing to do. Phones go on without it.",
+    ),
+    ("G6", "held"): (
+        ("What has to be known is away for a moment. The phone was told to come back.",),
+        ASKS_AGAIN,
+    ),
+    ("R1", "bootstrap"): (("First fetch, from {address}. The phone is locked to it now.",), NOTHING),
+    ("R2", "bootstrap"): (
+        ("First fetch, in a window for {address}. The phone is locked to it now.",),
+        NOTHING,
+    ),
+    ("R3", "refused"): (
+        ("The phone was not set up in time, so it is locked. {address} got nothing.",),
+        "Re-arm it, approve it once, or unlock it.",
+    ),
+    ("R3a", "refused"): (
+        (
+            "The phone is armed from {until} on. {address} asked before.",
+            "The phone is armed for a later day. {address} asked before.",
+        ),
+        "Wait for its day, re-arm it, or open a window.",
+    ),
+    ("R3b", "refused"): (
+        ("The first fetch has to come from one of your sites, or be approved. {address} is neither.",),
+        "Approve it once, or open a window for this address.",
+    ),
+    ("R4", "bootstrap"): (
+        (
+            "Asked again from {bound}, where it is locked to. Nobody had to do anything.",
+            "Asked again from the place it is locked to. Nobody had to do anything.",
+        ),
+        "Nothing to do. It stays locked to this place.",
+    ),
+    ("R4a", "bootstrap"): (
+        ("The same question again within half an hour. It got the same answer.",),
+        NOTHING,
+    ),
+    ("R5", "bootstrap"): (("A window is open for {address}. The phone is locked to it now.",), NOTHING),
+    ("R5c", "bootstrap"): (
+        ("Its factory certificate proves the phone. It is locked to {address} now.",),
+        NOTHING,
+    ),
+    ("R6", "refused"): (
+        (
+            "The phone is locked to {bound}. It is not unlocked, and no window is open for {address}.",
+            "The phone is locked to another place. It is not unlocked, and no window is open for {address}.",
+        ),
+        ONCE,
+    ),
+    ("R6", "refused", "unbound"): (
+        ("The phone is locked, to no place yet. No window is open for {address}.",),
+        "Approve it once, unlock it, or re-arm it.",
+    ),
+    ("R6", "refused", "shared"): (
+        (
+            "The phone is locked to {bound}. Phones of others live there too, so being there proves nothing.",
+            "Phones of others live at {address} too, so being there proves nothing.",
+        ),
+        ONCE,
+    ),
+    ("R6", "refused", "often"): (
+        ("The phone was set up six times in 24 hours from its own place. A person has to look.",),
+        "Approve it once, and find out why it starts over.",
+    ),
+    ("R7", "bootstrap"): (
+        ("The unlock let it in from {address} and is used up. The phone is locked to this place now.",),
+        NOTHING,
+    ),
+    ("R8", "refused"): (
+        (
+            "The unlock ended {until}. The phone is locked to its previous place.",
+            "The unlock has ended. The phone is locked to its previous place.",
+        ),
+        "Unlock it again.",
+    ),
+    ("R9", "refused"): (
+        (
+            "The phone is unlocked for {origin} only. {address} is another place.",
+            "The phone is unlocked, but not for {address}.",
+        ),
+        "Approve it once, or unlock it for this address.",
+    ),
+    ("R9", "refused", "suspicion"): (
+        ("Others have tried to get this phone's file, so an unlock for any address does not count.",),
+        "Unlock it for one address, or open a window.",
+    ),
+    ("R10", "refused"): (
+        ("The phone is quarantined, retired or disabled. It gets nothing from anywhere.",),
+        "Enable it, or ask your provider to lift the quarantine.",
+    ),
+    ("R10", "refused", "quarantined"): (
+        ("The phone is quarantined. It gets nothing from anywhere.",),
+        "Only your provider can lift that.",
+    ),
+    ("R10", "refused", "retired"): (
+        ("The phone is retired. It gets nothing at the root URL.",),
+        "Re-arm it to bring it back.",
+    ),
+    ("R10", "refused", "disabled"): (
+        ("The phone or its account is disabled. It gets nothing from anywhere.",),
+        "Enable it first.",
+    ),
+    ("R11", "refused"): (
+        ("No phone with the MAC {mac} is known here.", "No phone with this MAC is known here."),
+        "Check the MAC, or add the phone.",
+    ),
+    ("R12", "refused"): (
+        (
+            "Somebody asked for this phone's file as {agent}. The phone does not call itself so.",
+            "Somebody asked for this phone's file under another name than the phone's own.",
+        ),
+        "If it is the phone, approve it once. It is known by this name from then on.",
+    ),
+    ("R13", "refused"): (
+        ("Somebody asked for this phone's file with the certificate of another phone.",),
+        "Find out which phone stands there.",
+    ),
+    ("R14", "refused"): (
+        (
+            "{address} is denied for this phone until {until}.",
+            "{address} is denied for this phone.",
+        ),
+        "Unlock the phone for this very address, or open a window.",
+    ),
+    ("O0", "refused"): (
+        ("This is not served at a private URL: an override, a licence or another method.",),
+        "Nothing to do. Phones go on without it.",
+    ),
+    ("O0", "accepted"): (("The phone sent a file. It was taken, and dropped.",), NOTHING),
+    ("O0", "held"): (
+        ("What has to be known is away for a moment. The phone was told to come back.",),
+        ASKS_AGAIN,
+    ),
+    ("O1", "refused"): (
+        ("The phone is quarantined or disabled. Its private URL gives nothing either.",),
+        "Enable it, or ask your provider to lift the quarantine.",
+    ),
+    ("O2", "refused"): (
+        ("{address} is blocked by a person. Private URLs give nothing there either.",),
+        "Platform support can lift the block.",
+    ),
+    ("O3", "full"): (("Fetched at its private URL.",), NOTHING),
+    ("O4", "full"): (
+        (
+            "Fetched at its private URL from {address}. It is locked to {bound}.",
+            "Fetched at its private URL from {address}, which is not the place it is locked to.",
+        ),
+        "Nothing to do. The lock follows when the phone stays there.",
+    ),
+    ("O5", "full"): (("Fetched at a private URL that an earlier start was given.",), NOTHING),
+    ("O6", "refused"): (
+        ("This private URL is over, or was never given out.",),
+        "If it is the phone, approve it once.",
+    ),
+    ("T1", "full"): (("Came over to its private URL.",), NOTHING),
+    ("T1", "refused"): (
+        ("The half hour for coming over to the private URL has passed, or it came from another place.",),
+        "Restart the phone.",
+    ),
+    ("T2", "full"): (
+        ("Fetched at its former private URL. The newer one has not been used yet.",),
+        NOTHING,
+    ),
+    ("T3", "full"): (
+        ("Two parties use private URLs of this phone: this one, and one that is newer.",),
+        "Say which is the real phone.",
+    ),
+    ("T4", "refused"): (
+        ("Asked at a private URL that is over, of a MAC that is on no phone any more.",),
+        "Add the phone again, if it is yours.",
+    ),
+    ("T5", "refused"): (
+        ("This private URL was never given out.",),
+        "Nothing to do. It counts against {address}.",
+    ),
+    ("T6", "full"): (("The private URL is reached over https.",), NOTHING),
+    ("T7", "full"): (("No log holds the private URL; six characters stand for it.",), NOTHING),
+    ("T8", "refused"): (
+        ("Asked at this phone's private URL for a file that is not its own.",),
+        "Find out who asks: the phone itself does not.",
+    ),
+}  # fmt: skip
+
+_HELD = (
+    ("Told to come back: it was let in a moment ago, or too many phones start at {address} at once.",),
+    ASKS_AGAIN,
+)
+_UNKNOWN = (("Answered by rule {rule}.",), "")
+
+#: What a person or the clock did: as above, by the event's name.
+_HAPPENED: dict[str, Texts] = {
+    "entered": ("Added by {actor}.", "Added."),
+    "changed": ("Changed by {actor}.", "Changed."),
+    "unlocked": (
+        "Unlocked by {actor} for {origin} only, until {until}.",
+        "Unlocked by {actor} for any address, until {until}.",
+        "Unlocked by {actor} for {origin} only, until its first fetch there.",
+        "Unlocked by {actor} for any address, until its first fetch.",
+        "Unlocked.",
+    ),
+    "unlock-expired": ("The unlock ended {ended}. Locked to its previous place.", "The unlock ended."),
+    "locked": ("Locked again by {actor}.", "Locked again."),
+    "stale": ("Not set up in time: locked since {ended}.", "Not set up in time: locked."),
+    "rearmed": ("Re-armed by {actor}. Its clock starts {armed_at}.", "Re-armed."),
+    "quarantined": ("Quarantined by {actor}: {reason}", "Quarantined by {actor}.", "Quarantined."),
+    "approval-opened": ("Refused at {address}. Waits for a person.", "Refused. Waits for a person."),
+    "approval-closed": ("Nobody answered within 24 hours. It stays locked.",),
+    "approval-answered": ("Answered by {actor} for {origin}: {decision}.", "Answered."),
+    "clone-suspected": (
+        "Two parties hold this phone's private URLs. The former one was used from {address}.",
+        "Two parties hold this phone's private URLs.",
+    ),
+}
+
+RULES = tuple(dict.fromkeys(key[0] for key in _TABLE))
+DEFAULTS = {"address": "this address"}
+
+
+def sentence(rule: str, outcome: str, *, case: str = "", **facts: object) -> str:
+    """One sentence on what was answered and why; facts fill the named places that it has."""
+    texts, _ = _find(rule, outcome, case)
+    return _fill(texts, {**DEFAULTS, "rule": rule, **_known(facts)})
+
+
+def remedy(rule: str, outcome: str, *, case: str = "", **facts: object) -> str:
+    """What can be done about it, in one sentence."""
+    return _fill((_find(rule, outcome, case)[1],), {**DEFAULTS, **_known(facts)})
+
+
+def happened(what: str, **facts: object) -> str:
+    """One sentence on what a person or the clock did."""
+    texts = _HAPPENED.get(what) or (what.replace("-", " ").replace("_", " ").capitalize() + ".",)
+    return _fill(texts, _known(facts))
+
+
+def when(at: datetime, zone: str, *, now: datetime) -> str:
+    """Fri 27 Nov, 14:05 CET; with the year when it is another one than now."""
+    place = ZoneInfo(zone)
+    there = at.astimezone(place)
+    year = "" if there.year == now.astimezone(place).year else f" {there.year}"
+    return f"{there:%a} {there.day} {there:%b}{year}, {there:%H:%M} {there.tzname()}"
+
+
+def _find(rule: str, outcome: str, case: str) -> tuple[Texts, str]:
+    outcome = str(outcome)
+    found = _TABLE.get((rule, outcome, case)) or _TABLE.get((rule, outcome))
+    if found is not None:
+        return found
+    return _HELD if outcome == "held" else _UNKNOWN
+
+
+def _known(facts: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in facts.items() if value not in (None, "")}
+
+
+def _fill(texts: Texts, facts: dict[str, object]) -> str:
+    """The first text all of whose places are known; the last one stands in for the rest."""
+    for text in texts:
+        places = {name for _, name, _, _ in Formatter().parse(text) if name}
+        if places <= facts.keys():
+            filled = text.format_map(facts)
+            return filled[:1].upper() + filled[1:]
+    return texts[-1]
