@@ -95,10 +95,10 @@ def switch_account(
     account: Account, *, by: Actor, is_active: bool, reason: str = "", now: datetime | None = None
 ) -> Account:
     """Disable an account with all below it, or enable it again: a power of those who stand above it."""
-    parent = account.get_parent()
-    if parent is None:
+    above = account.path[: -account.steplen]
+    if not above:
         raise Refusal("powers", "The platform cannot be disabled.", code="platform")
-    if not by.may(Power.EDIT_CUSTOMERS, parent.path):
+    if not by.may(Power.EDIT_CUSTOMERS, above):
         raise Forbidden
     why = cleaning.one_line("reason", reason, longest=300)
     with transaction.atomic():

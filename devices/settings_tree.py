@@ -197,7 +197,7 @@ def _tell_phone(
 def phone_settings(
     devices: Iterable[Device], *, generations: Mapping[int, str] | None = None
 ) -> dict[int, PhoneSettings]:
-    """Everything that these phones' files say, by device key, secrets opened; seven queries however many.
+    """Everything that these phones' files say, by device key, secrets opened; six queries however many.
 
     `generations` names the firmware generation of phones where it is known; otherwise the model's own holds.
     """

@@ -1,0 +1,108 @@
+"""Everything that is sealed in rows, sealed again with the first key; safe to interrupt and to repeat."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models, transaction
+
+from accounts.sealing import Keyring, SealError
+from devices import secrets
+from devices.models import Device, Extension
+from provisioning import files, tokens
+from provisioning.models import Token, Upload
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One sealed column, with what its values are bound to and how a row is named to people."""
+
+    title: str
+    rows: Callable[[], models.QuerySet[Any]]
+    name: str
+    about: Callable[[Any], bytes]
+    label: Callable[[Any], str]
+
+
+@dataclass(slots=True)
+class Count:
+    """What was found in one column."""
+
+    title: str
+    resealed: int = 0
+    current: int = 0
+    lost: list[str] = field(default_factory=list)  #: rows that no key of the ring opens
+
+
+def _device_column(title: str, kind: secrets.Kind, name: str) -> Column:
+    return Column(
+        title,
+        lambda: Device.objects.only("pk", "code", "mac", name),
+        name,
+        lambda device: secrets.about(kind, device.code),
+        lambda device: f"phone {device.mac}",
+    )
+
+
+COLUMNS = (
+    Column(
+        "SIP secrets",
+        lambda: Extension.objects.select_related("account"),
+        "secret",
+        lambda extension: secrets.about(secrets.Kind.SIP_SECRET, extension.code),
+        lambda extension: f"extension {extension.username} of {extension.account.slug}",
+    ),
+    _device_column("admin passwords", secrets.Kind.ADMIN_PASSWORD, "admin_password"),
+    _device_column("user passwords", secrets.Kind.USER_PASSWORD, "user_password"),
+    Column(
+        "tokens",
+        lambda: Token.objects.all(),
+        "sealed",
+        lambda token: tokens.about(token.hash),
+        lambda token: f"token {token.hash[:6]} of {token.mac}",
+    ),
+    Column(
+        "kept uploads",
+        lambda: Upload.objects.select_related("device"),
+        "body",
+        lambda upload: files.upload_about(upload.device, upload.name),
+        lambda upload: f"{upload.name} of phone {upload.device.mac}",
+    ),
+)
+
+
+def reseal_all() -> Iterator[Count]:
+    """Work through every column in batches; each is committed by itself, so what is done stays done."""
+    ring = secrets.keyring()
+    for column in COLUMNS:
+        yield _reseal(column, ring)
+
+
+def _reseal(column: Column, ring: Keyring) -> Count:
+    count = Count(column.title)
+    last = 0
+    while rows := list(column.rows().filter(pk__gt=last).order_by("pk")[:BATCH]):
+        last = rows[-1].pk
+        with transaction.atomic():
+            for row in rows:
+                _reseal_row(column, row, ring, count)
+    return count
+
+
+def _reseal_row(column: Column, row: Any, ring: Keyring, count: Count) -> None:
+    old = bytes(getattr(row, column.name))
+    if not old:
+        return  # nothing is sealed there
+    try:
+        plain = ring.open(old, column.about(row))
+    except SealError:
+        count.lost.append(column.label(row))
+        return
+    if ring.is_current(old):
+        count.current += 1
+        return
+    # Only over what was read: a secret that somebody changes meanwhile is sealed with the first key anyway.
+    changed = column.rows().model._default_manager.filter(pk=row.pk, **{column.name: old})
+    count.resealed += changed.update(**{column.name: ring.seal(plain, column.about(row))})
