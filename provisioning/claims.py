@@ -174,13 +174,13 @@ def _entry_of_last_claim(device: Device) -> Token | None:
 def _body(device: Device, request: Request, entry: Token | None) -> CompiledFile:
     """The bootstrap for this name; a single_step phone's whole file."""
     phone = settings_tree.phone_settings([device])[device.pk]
-    root = f"{settings.PHONES_URL}/"
+    root = tokens.root_url(device)
     if entry is None:
         found = compile_full(phone, root)
         name = request.file_name.lower()
         return next(file for key, file in found.items() if key.lower() == name)
     return compile_bootstrap(
-        device.family, device.model, device.mac, request.file_name, tokens.private_url(entry), root, phone
+        device.family, device.model, device.mac, request.file_name, tokens.private_url(entry, device), root, phone
     )
 
 

@@ -45,7 +45,7 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
     for pk, rows in by_device.items():
         try:
             for token in rows:
-                compiled = compile_full(phones[pk], tokens.private_url(token))
+                compiled = compile_full(phones[pk], tokens.private_url(token, devices[pk]))
                 for file in [*compiled.values(), *(_as_file(devices[pk], u) for u in uploads.get(pk, ()))]:
                     batch.file(token.hash, file.name, _stored(str(devices[pk].code), file, revisions[pk]))
         except CompileError as error:

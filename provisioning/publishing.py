@@ -6,9 +6,8 @@
 3. Files follow by Celery; the sweeper finishes what a crash, or a store that was away, left in the outbox.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 from celery.exceptions import OperationalError as BrokerAway
@@ -51,14 +50,14 @@ def devices_changed(device_ids: Sequence[int], *, files: bool = False) -> None:
         Outbox.objects.bulk_create(
             Outbox(what=Outbox.What.DEVICE, device_id=pk, details={"files": files}) for pk in chunk
         )
-    transaction.on_commit(partial(_publish_now, ids, files), robust=True)
+    _on_commit(_publish_now, ids, files)
 
 
 def claimed(device_id: int) -> None:
     """New tokens: their files are compiled at once, ahead of all other work, since the phone asks next."""
     Lock.objects.filter(pk=device_id).update(revision=F("revision") + 1)
     Outbox.objects.create(what=Outbox.What.DEVICE, device_id=device_id, details={"files": True})
-    transaction.on_commit(partial(_publish_claim, device_id), robust=True)
+    _on_commit(_publish_claim, device_id)
 
 
 def account_changed(account: Account, *, files: bool = False) -> None:
@@ -75,14 +74,14 @@ def device_gone(device: Device) -> None:
         what=Outbox.What.GONE,
         details={"mac": device.mac, "revision": lock.revision + 1, "tokens": hashes},
     )
-    transaction.on_commit(partial(_quietly, publish_gone, [row]), robust=True)
+    _on_commit(_quietly, publish_gone, [row])
 
 
 def lists_changed() -> None:
     """Windows, sites, blocked, banned or allowed networks changed."""
     _grow_lists()
     row = Outbox.objects.create(what=Outbox.What.LISTS)
-    transaction.on_commit(partial(_quietly, publish_lists, [row.pk]), robust=True)
+    _on_commit(_quietly, publish_lists, [row.pk])
 
 
 def republish_all() -> int:
@@ -226,10 +225,19 @@ def _publish_claim(device_id: int) -> None:
     compile_later([device_id], wanted=True)
 
 
-def _quietly(publish: "partial[object] | object", *args: object) -> None:
+def _on_commit(publish: Callable[..., object], *args: object) -> None:
+    """Publish after the commit; an error there must not look like a failed verb (Django logs it)."""
+
+    def publish_committed() -> None:
+        publish(*args)
+
+    transaction.on_commit(publish_committed, robust=True)
+
+
+def _quietly(publish: Callable[..., object], *args: object) -> None:
     """Publish; a store that is away is no reason to fail a verb that is committed: the outbox has it."""
     try:
-        publish(*args)  # type: ignore[operator]
+        publish(*args)
     except store.Away as error:
         log.warning(
             "store away, the outbox keeps it", what=getattr(publish, "__name__", ""), error=str(error)

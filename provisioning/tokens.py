@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from accounts import sealing
+from devices.catalog import catalog
 from devices.models import Device
 from provisioning import wire
 from provisioning.gate import REPEAT_TIME, TokenKind
@@ -51,9 +52,19 @@ def text_of(token: Token) -> str:
     return keyring().open(bytes(token.sealed), about(token.hash)).decode()
 
 
-def private_url(token: Token) -> str:
+def root_url(device: Device) -> str:
+    """The root as this phone may reach it: https, unless its model cannot (T6)."""
+    family = catalog().families.get(device.family)
+    model = family.models.get(device.model) if family else None
+    base: str = settings.PHONES_URL
+    if model is not None and model.no_tls:
+        base = base.replace("https://", "http://", 1)
+    return f"{base}/"
+
+
+def private_url(token: Token, device: Device) -> str:
     """`<base>/d/<token>/`."""
-    return f"{settings.PHONES_URL}/d/{text_of(token)}/"
+    return f"{root_url(device)}d/{text_of(token)}/"
 
 
 def issue(device: Device, claim: Claim, kind: TokenKind, origin: Network, now: datetime) -> Token:
@@ -109,9 +120,20 @@ def kill_all(device: Device, *, now: datetime) -> list[str]:
 
 
 def bury(now: datetime) -> int:
-    """Entry and former tokens whose time is over become dead rows; late is as good as early."""
+    """Entry and former tokens whose time is over become dead rows; late is as good as early.
+
+    A former token that no file ever named goes too: its claim's entry token ended unused, so no phone can
+    hold it. Without this a phone that never gets through would leave a token behind with every try.
+    """
     over = Token.objects.filter(kind__in=[TokenKind.ENTRY.value, TokenKind.FORMER.value], until__lte=now)
-    return over.update(kind=TokenKind.DEAD.value)
+    buried = over.update(kind=TokenKind.DEAD.value)
+    unnamed = (
+        Token.objects.filter(kind=TokenKind.FORMER.value, first_used_at=None, issued_at__lte=now - ENTRY_TIME)
+        .annotate(given=Count("claim__tokens"), used=Count("claim__tokens__first_used_at"))
+        .filter(given__gt=1, used=0)
+    )
+    names = list(unnamed.values_list("pk", flat=True)[:1000])
+    return buried + Token.objects.filter(pk__in=names).update(kind=TokenKind.DEAD.value, until=now)
 
 
 def forget(now: datetime) -> int:

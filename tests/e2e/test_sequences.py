@@ -1,0 +1,290 @@
+"""Real phones' requests, played over HTTP with a fresh MAC each, and what rules.md answers to each of them."""
+
+import json
+import re
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.household import Household, Reply, eventually
+from tests.e2e.phones import Entered, enter, fresh_mac
+
+pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+
+REQUESTS = Path(__file__).resolve().parents[1] / "data" / "phone_requests.jsonl"
+FAMILIES = {"yealink": "yealink", "polycom": "poly", "poly": "poly"}
+
+# What each request of a fresh phone gets at the root, step by step: B bootstrap, C common, - refused.
+EXPECTED = {
+    # Yealink: both claiming names are bootstraps (the second is R4a), the common boot file never exists.
+    "yl-t46g": "B-CB",
+    "yl-t42g": "B-CB",
+    "yl-t41p": "B-CB",
+    "yl-t29g": "B-CB",
+    "yl-t31g": "B-CB",
+    "yl-t33g": "B-CB",
+    "yl-t54w": "B-CB",
+    "yl-t77u": "B-CB",
+    "yl-cp920": "B-CB",
+    "yl-w60b": "B-CB",
+    "yl-t46u": "B-CB",
+    "yl-t46s": "B-CB",
+    "yl-nocolon": "B-CB",
+    "yl-bootfile": "BCB",
+    "yl-storm-404": "BBB---CB",  # three tries of each name: repeats by R4a, never a failure
+    "yl-old-t20p": "CB",  # before V81 there are no boot files
+    "yl-old-t38g": "CB",
+    "yl-auth": "BB",  # never a 401: the first request is served already
+    "yl-fw": "--",  # no firmware is published yet: known names, not there
+    "yl-phonebook": "-",
+    "hz-t38g": "CB",  # a folder of 32 hexadecimal digits is ignored
+    # Poly: the master claims; what it did not name, and what the phone writes itself, is not there.
+    "po-vvx500": "-B---------",
+    "po-spip550": "B-------",
+    "po-vvx450": "B----",
+    "po-vvx101": "B-----",
+    "po-ssip6000": "B-B---",
+    "po-ssip5000": "B-",
+    "hz-ssip5000": "-",
+    "po-e450": "B------",
+    "po-e350": "B--",
+}
+
+
+def sequences() -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in REQUESTS.read_text().splitlines():
+        row = json.loads(line)
+        if row["vendor"] in FAMILIES:
+            found[row["seq"]].append(row)
+    return found
+
+
+SEQUENCES = sequences()
+
+
+def test_the_table_names_every_sequence() -> None:
+    assert set(EXPECTED) == set(SEQUENCES)
+    assert {name: len(steps) for name, steps in EXPECTED.items()} == {n: len(r) for n, r in SEQUENCES.items()}
+
+
+def own_mac(rows: list[dict[str, Any]]) -> str | None:
+    """The MAC that the sequence's paths or agents name."""
+    for row in rows:
+        for found in re.findall(r"(?<![0-9a-fA-F])([0-9a-f]{12})(?![0-9a-fA-F])", row["path"]):
+            if found not in ("000000000000",) and not row["path"].startswith("/y0"):
+                return str(found)
+        if row["ua_parsed"] and row["ua_parsed"].get("mac"):
+            return str(row["ua_parsed"]["mac"])
+    return None
+
+
+def spelled(text: str, old: str, new: str) -> str:
+    """The text with the MAC replaced in every spelling."""
+
+    def colons(mac: str) -> str:
+        return ":".join(mac[i : i + 2] for i in range(0, 12, 2))
+
+    for form in (str, str.upper):
+        text = text.replace(form(old), form(new)).replace(form(colons(old)), form(colons(new)))
+    return text
+
+
+def kind_of(reply: Reply, device: Entered) -> str:
+    """B, C or - by what came; anything else is a failure in itself."""
+    assert device.secret.encode() not in reply.body, "a SIP secret at the root"
+    assert reply.header("Access-Control-Allow-Origin") is None
+    if reply.status == 404:
+        assert reply.body == b""
+        return "-"
+    assert reply.status == 200, (reply.status, reply.body)
+    assert reply.body, "an empty 200 would reset a phone"
+    return "B" if b"/d/" in reply.body else "C"
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_real_phones_requests_get_what_the_rules_say(household: Household, name: str) -> None:
+    rows = SEQUENCES[name]
+    old = own_mac(rows) or "0004f2000000"
+    device = enter(
+        household,
+        family=FAMILIES[rows[0]["vendor"]],
+        model=rows[0]["model"],
+        oui=old[:6],
+        mac=fresh_mac(old[:6]),
+    )
+    source = f"127.0.{20 + sorted(EXPECTED).index(name)}.7"
+
+    got = []
+    for row in rows:
+        headers = {k: spelled(v, old, device.mac) for k, v in row["headers"].items()}
+        path = spelled(row["path"], old, device.mac)
+        body = b"log" if row["method"] in ("PUT", "POST") else None
+        got.append(household.phone(path, source=source, method=row["method"], headers=headers, body=body))
+
+    assert "".join(kind_of(reply, device) for reply in got) == EXPECTED[name]
+    bootstraps = {
+        (row["path"], reply.body)
+        for row, reply in zip(rows, got, strict=True)
+        if kind_of(reply, device) == "B"
+    }
+    assert len(bootstraps) == len({path for path, _ in bootstraps}), "a repeat must be the same bytes"
+
+
+def follow(household: Household, device: Entered, agent: str, source: str) -> bytes:
+    """Do what the phone does: boot at the root, go where the bootstrap says, return the file with the accounts."""
+    first = next(
+        reply
+        for path in (f"/{device.mac}.boot", f"/{device.mac}.cfg")
+        if (reply := household.phone(path, agent=agent, source=source)).status == 200
+    )
+    text = first.body.decode()
+    urls = re.findall(r'https?://[^\s"<>,]+/d/[a-z0-9]{40}/[^\s"<>,]*', text)
+    assert urls, text
+    named = [url for url in urls if url.endswith(".cfg")]
+    if named:
+        target = named[-1] if device.family == "yealink" else next(u for u in named if device.mac in u)
+    else:  # the folder is stored; the phone asks for its own file below it at the next poll
+        target = f"{urls[0].rstrip('/')}/{device.mac}.cfg"
+    path = "/" + target.split("/", 3)[3]
+
+    def fetched() -> Reply | None:
+        reply = household.phone(path, agent=agent, source=source)
+        assert reply.status in (200, 503), reply.status
+        return reply if reply.status == 200 else None
+
+    return bytes(eventually(fetched, what="the full file").body)
+
+
+AGENTS = {
+    "T46S": "Yealink SIP-T46S 66.85.0.5 {colons}",
+    "T38G": "Yealink SIP-T38G  38.70.0.125 {colons}",
+    "T20P": "Yealink SIP-T20P 9.72.0.30 {colons}",
+    "T54W": "Yealink SIP-T54W 96.86.0.100 {colons}",
+    "VVX450": "FileTransport PolycomVVX-VVX_450-UA/5.9.1.0615 Type/Application",
+    "SPIP550": "FileTransport PolycomSoundPointIP-SPIP_550-UA/4.0.15.1047 (SN:{mac}) Type/Application",
+    "Edge E450": "FileTransport PolyEdge-Edge_E450-UA/8.0.0.15602 Type/Application",
+}
+
+
+@pytest.mark.parametrize(("model", "template"), AGENTS.items())
+def test_a_phone_reaches_its_private_url_and_finds_its_secret(
+    household: Household, model: str, template: str
+) -> None:
+    poly = model.startswith(("VVX", "SPIP", "Edge"))
+    device = enter(
+        household, family="poly" if poly else "yealink", model=model, oui="0004f2" if poly else "001565"
+    )
+    agent = device.agent(template)
+    source = f"127.0.60.{10 + list(AGENTS).index(model)}"
+
+    full = follow(household, device, agent, source)
+
+    assert device.secret.encode() in full
+    current = re.search(rb"[/]d/([a-z0-9]{40})", full)
+    assert current is not None, "the full file moves the phone for good"
+    below = f"/d/{current.group(1).decode()}/"
+    name = f"phone{device.mac}.cfg" if poly else f"{device.mac}.cfg"
+    again = eventually(
+        lambda: (r := household.phone(below + name, agent=agent, source=source)).status == 200 and r,
+        what="the current token's file",
+    )
+    assert device.secret.encode() in again.body
+    assert again.header("Cache-Control") == "private, no-store"
+    assert again.header("Referrer-Policy") == "no-referrer"
+    assert again.header("X-Robots-Tag") == "noindex" or again.header("X-Robots-Tag")
+    etag = again.header("ETag")
+    assert etag
+    assert (
+        household.phone(below + name, agent=agent, source=source, headers={"If-None-Match": etag}).status
+        == 304
+    )
+    time.sleep(0)
+
+
+@pytest.fixture(scope="module")
+def moved(household: Household) -> tuple[Entered, str, str]:
+    """A Poly that lives below its private URL: the device, its agent, its folder."""
+    device = enter(household, family="poly", model="VVX450", oui="64167f")
+    agent = device.agent(AGENTS["VVX450"])
+    full = follow(household, device, agent, "127.0.61.1")
+    found = re.search(rb"/d/[a-z0-9]{40}", full)
+    assert found
+    return device, agent, found.group().decode() + "/"
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        ("an override would beat the hardening", "{mac}-phone.cfg"),
+        ("so would the phone's own web page", "{mac}-web.cfg"),
+        ("no licence is published", "{mac}-license.cfg"),
+        ("no directory was uploaded yet", "{mac}-calls.xml"),
+        ("a common file of the family that would reset what is absent", "000000000000.cfg"),
+        ("another device's file", "0004f2ffffff.cfg"),
+        ("another family's file", "{mac}.boot"),
+    ],
+)
+def test_below_the_private_url_these_are_not_there(
+    household: Household, moved: tuple[Entered, str, str], case: str, name: str
+) -> None:
+    device, agent, below = moved
+
+    reply = household.phone(below + name.format(mac=device.mac), agent=agent, source="127.0.61.1")
+
+    assert (reply.status, reply.body) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "body"),
+    [
+        ("a log is dropped", "{mac}-app.log", b"log"),
+        ("a log in the family's folder", "logs/{mac}-app.log", b"log"),
+        ("overrides are dropped", "{mac}-web.cfg", b"<PHONE_CONFIG/>"),
+        ("too big is dropped as well, a phone repeats on 5xx", "{mac}-app.log", b"x" * 2_000_000),
+    ],
+)
+def test_uploads_below_the_private_url_are_taken_and_dropped(
+    household: Household, moved: tuple[Entered, str, str], case: str, name: str, body: bytes
+) -> None:
+    device, agent, below = moved
+    path = below + name.format(mac=device.mac)
+
+    put = household.phone(path, agent=agent, source="127.0.61.1", method="PUT", body=body)
+
+    assert (put.status, put.body) == (204, b"")
+    assert household.phone(path, agent=agent, source="127.0.61.1").status == 404
+
+
+def test_the_personal_directory_comes_back_as_the_last_valid_upload(
+    household: Household, moved: tuple[Entered, str, str]
+) -> None:
+    device, agent, below = moved
+    path = f"{below}{device.mac}-directory.xml"
+    valid = b'<?xml version="1.0"?><directory><item_list><item><fn>Ann</fn><ct>100</ct></item></item_list></directory>'
+
+    def put(body: bytes) -> int:
+        return household.phone(path, agent=agent, source="127.0.61.1", method="PUT", body=body).status
+
+    assert put(valid) == 204
+    assert put(b"<directory><unclosed>") == 204
+    assert put(b'<!DOCTYPE a [<!ENTITY b "c">]><directory>&b;</directory>') == 204
+    assert put(b"<directory>" + b" " * 600_000 + b"</directory>") == 204
+
+    kept = eventually(
+        lambda: (r := household.phone(path, agent=agent, source="127.0.61.1")).status == 200 and r
+    )
+    assert kept.body == valid
+
+
+def test_uploads_at_the_root_are_refused(household: Household, moved: tuple[Entered, str, str]) -> None:
+    device, agent, _ = moved
+
+    reply = household.phone(
+        f"/{device.mac}-app.log", agent=agent, source="127.0.61.1", method="PUT", body=b"log"
+    )
+
+    assert (reply.status, reply.body) == (404, b"")
