@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,8 @@ FOREIGN = ("ALLOWED_HOSTS", "DATABASE_WAIT", "DEBUG", "HSTS_SECONDS", "LOG_LEVEL
 
 def prepare() -> Path:
     """Set the environment of this process before Django reads it, and return its data directory."""
+    if "portal.settings" in sys.modules:
+        raise RuntimeError("Django has read its settings already: unset DJANGO_SETTINGS_MODULE")
     data = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))
     atexit.register(_remove, data, os.getpid())
     secrets = starting.drawn_secrets()

@@ -53,10 +53,12 @@ class Command(BaseCommand):
     ) -> tuple[int, str]:
         print(f"\n### {name}\n", flush=True)
         parallel = ["--numprocesses", "2", "--dist", "worksteal"] if whole else []
+        # Named before the tests' own environment stands, it would make Django read ours.
+        inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         child = subprocess.Popen(
             [sys.executable, "-m", "pytest", *parallel, *arguments],
             cwd=settings.BASE_DIR,
-            env={**os.environ, **environment},
+            env={**inherited, **environment},
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
