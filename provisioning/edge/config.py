@@ -4,10 +4,10 @@ Besides portal/settings.py the only file that reads the environment; the names a
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from accounts.sealing import Keyring
 from security.address_proof import proof_key
@@ -16,6 +16,17 @@ from security.networks import Network, parse_network
 
 class ConfigError(ValueError):
     """A setting is missing or cannot be read; the message names it."""
+
+
+class Settings(Protocol):
+    """The values of portal/settings.py that the edge shares."""
+
+    SECRET_KEYRING: str
+    TOKEN_KEY: bytes
+    REDIS_URL: str
+    PHONES_URL: str
+    PORTAL_URL: str
+    TRUSTED_PROXIES: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,18 @@ class Config:
             phones_url=phones_url.rstrip("/"),
             portal_url=portal_url.rstrip("/"),
             trusted=trusted,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> Self:
+        """Build it from Django's settings, which portal/asgi.py hands in."""
+        return cls.make(
+            secret_keys=settings.SECRET_KEYRING,
+            token_key=settings.TOKEN_KEY,
+            redis_url=settings.REDIS_URL,
+            phones_url=settings.PHONES_URL,
+            portal_url=settings.PORTAL_URL,
+            trusted_proxies=settings.TRUSTED_PROXIES,
         )
 
     @classmethod

@@ -136,10 +136,10 @@ class PrivatePath:
         blob: bytes | None,
     ) -> Answer:
         file = await self._find(record, asked, token_hash, name, blob)
-        if file is None and asked is Asked.KEPT:
+        if file is Outcome.REFUSED:
             return answers.REFUSED_PRIVATE  # nothing was ever uploaded under this name
-        opened = self._open(record, name, file)
-        if opened is None or file is None:
+        opened = self._open(record, name, file) if isinstance(file, StoredFile) else None
+        if opened is None or not isinstance(file, StoredFile):
             held = Verdict(Outcome.HELD, "G6")
             self._refuse(held, call, where, token_hash, record, name, time.time())
             return answers.held(True)
@@ -157,32 +157,34 @@ class PrivatePath:
 
     async def _find(
         self, record: TokenRecord, asked: Asked, token_hash: str, name: str, blob: bytes | None
-    ) -> StoredFile | None:
-        """The file that this token gets, if need be after waiting for its compile."""
+    ) -> StoredFile | Outcome:
+        """The file that this token gets, if need be after its compile; HELD or REFUSED without."""
         owner = token_hash
         if record.file_of is None:
             file = _fresh(record, blob)
         else:  # an entry token's phone gets the files of the token that they name
             owner = record.file_of
-            found = await self._store.look(wire.token_key(owner), wire.file_key(owner, name))
-            file = fresh_file(found.values[0], found.values[1]) if found.known else None
-        if file is not None:
-            return file
-        if asked is Asked.KEPT and await self._has_files(record, owner):
-            return None
-        return await self._missing.get(owner, name)
+            file = await self._look_again(owner, name)
+        if file is None and asked is Asked.KEPT:
+            return await self._find_kept(record, owner, name)
+        return file or await self._missing.get(owner, name) or Outcome.HELD
 
-    async def _has_files(self, record: TokenRecord, owner: str) -> bool:
-        """Whether the token's files stand in the store, so that what is missing among them does not exist."""
-        made = self._names.made_names(record.facts.family, record.model, record.facts.mac)
-        if not made:
-            return True
-        found = await self._store.look(wire.token_key(owner), *(wire.file_key(owner, name) for name in made))
-        return any(fresh_file(found.values[0], blob) is not None for blob in found.values[1:])
+    async def _find_kept(self, record: TokenRecord, owner: str, name: str) -> StoredFile | Outcome:
+        """An upload that is missing beside the phone's compiled files was never made; else nobody knows."""
+        facts = record.facts
+        made = self._names.made_names(facts.family, record.model, facts.mac)
+        keys = [wire.file_key(owner, other) for other in made]
+        found = await self._store.look(wire.token_key(owner), *keys)
+        there = any(fresh_file(found.values[0], blob) for blob in found.values[1:])
+        if not there and (not made or await self._missing.get(owner, made[0]) is None):
+            return Outcome.HELD
+        return await self._look_again(owner, name) or Outcome.REFUSED
 
-    def _open(self, record: TokenRecord, name: str, file: StoredFile | None) -> tuple[bytes, bytes] | None:
-        if file is None:
-            return None
+    async def _look_again(self, owner: str, name: str) -> StoredFile | None:
+        found = await self._store.look(wire.token_key(owner), wire.file_key(owner, name))
+        return fresh_file(found.values[0], found.values[1])
+
+    def _open(self, record: TokenRecord, name: str, file: StoredFile) -> tuple[bytes, bytes] | None:
         try:
             return open_with_digest(self._keyring, record.facts.code, name, file.sealed)
         except SealError:
