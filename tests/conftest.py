@@ -24,6 +24,8 @@ from hypothesis import settings as hypothesis_settings
 
 from portal import embedded
 
+pytest_plugins = ["tests.cast"]
+
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 
 hypothesis_settings.register_profile(
