@@ -1,0 +1,10 @@
+"""Phones: small programs that do what the vendors' manuals say a phone does with what it is served.
+
+They know nothing of our code. `Phone(mac, agent, root_url, source_address).boot()` plays one boot, follows
+the private URL that it is handed, and tells what the phone ended up with.
+"""
+
+from tests.simulator.phones import Include, Master, Outcome, Phone, Poll
+from tests.simulator.talking import Asked, Line
+
+__all__ = ["Asked", "Include", "Line", "Master", "Outcome", "Phone", "Poll"]
