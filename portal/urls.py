@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("portal.page_urls")),
     path("accounts/", include("allauth.urls")),
+    path("api/v1/", include(("portal.api_urls", "v1"))),
     path("staff/", admin.site.urls),
 ]

@@ -1,0 +1,59 @@
+"""What a page asks before its view runs: somebody signed in, who holds a power somewhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponseBase
+
+from accounts.refusals import Forbidden, Refusal
+from accounts.roles import Power
+from accounts.scope import Actor
+
+Args = ParamSpec("Args")
+
+
+class PageRequest(HttpRequest):
+    """A request with its actor, as the middleware leaves it."""
+
+    actor: Actor
+    htmx: Any
+
+
+View = Callable[Concatenate[PageRequest, Args], HttpResponseBase]
+
+
+def needs(power: Power) -> Callable[[View[Args]], View[Args]]:
+    """Let in whoever holds the power in any account: 403 for others, sign-in for nobody.
+
+    Which rows he reaches is `visible_to`'s business, and whether he may change one is the verb's.
+    """
+
+    def guard(view: View[Args]) -> View[Args]:
+        @wraps(view)
+        def guarded(request: PageRequest, *args: Args.args, **kwargs: Args.kwargs) -> HttpResponseBase:
+            if not request.actor.may_anywhere(power):
+                raise Forbidden
+            return view(request, *args, **kwargs)
+
+        return login_required(guarded)  # type: ignore[return-value, arg-type]
+
+    return guard
+
+
+signed_in = needs(Power.OWN_PHONES)
+
+
+@contextmanager
+def refused_into(form: BaseForm) -> Iterator[None]:
+    """Put a refusal where the person can correct it: at the field it names, else at the top of the form."""
+    try:
+        yield
+    except Forbidden:
+        raise
+    except Refusal as refusal:
+        field = refusal.field if refusal.field in form.fields else None
+        form.add_error(field, refusal.detail)

@@ -1,0 +1,82 @@
+"""What stands around every page: the account, what waits, how old the background work is, the colours."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from accounts.models import Account
+from accounts.roles import Power, Role
+from accounts.scope import NOBODY, Actor
+from provisioning.models import Approval, Stamp
+
+THEMES = ("system", "light", "dark")
+THEME_COOKIE = "theme"
+LATE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the rail and the bar show of the reader and his account."""
+
+    account: Account | None
+    provider: str
+    role: str
+    zone: str
+    zone_words: str
+    address: str
+    waiting: int
+    oldest_stamp: datetime | None
+    is_late: bool
+    manages: bool
+    edits_sites: bool
+    edits_people: bool
+    is_staff: bool
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """The theme for every page; the frame only for a page that draws one."""
+    actor: Actor = getattr(request, "actor", NOBODY)
+    theme = request.COOKIES.get(THEME_COOKIE, "system")
+    return {
+        "theme": theme if theme in THEMES else "system",
+        "frame": SimpleLazyObject(lambda: frame_of(actor)),
+        "here": request.get_full_path(),
+    }
+
+
+def home_account(actor: Actor) -> Account | None:
+    """The account that an actor's pages are about: the highest one that he belongs to."""
+    tops = sorted(standing.path for standing in actor.standings)
+    # An end user's account is his own frame as well, though he may not look into it.
+    return Account.objects.filter(path=tops[0]).first() if tops else None
+
+
+def frame_of(actor: Actor) -> Frame:
+    account = home_account(actor)
+    provider = account.get_parent() if account and account.depth > 1 else None
+    zone = account.time_zone if account else "UTC"
+    oldest = Stamp.objects.order_by("at").values_list("at", flat=True).first()
+    return Frame(
+        account=account,
+        provider=provider.name if provider and provider.kind != Account.Kind.PLATFORM else "",
+        role=_role(actor, account),
+        zone=zone,
+        zone_words=zone.rpartition("/")[2].replace("_", " "),
+        address=actor.address or "",
+        waiting=Approval.objects.visible_to(actor).filter(status=Approval.Status.OPEN).count(),
+        oldest_stamp=oldest,
+        is_late=oldest is not None and timezone.now() - oldest > LATE,
+        manages=actor.may_anywhere(Power.SEE_ACCOUNT),
+        edits_sites=actor.may_anywhere(Power.EDIT_SITES),
+        edits_people=actor.may_anywhere(Power.EDIT_PEOPLE),
+        is_staff=bool(actor.user and actor.user.is_staff),
+    )
+
+
+def _role(actor: Actor, account: Account | None) -> str:
+    roles = [s.role for s in actor.standings if account and s.path == account.path]
+    return Role(roles[0]).value if roles else ""

@@ -1,0 +1,58 @@
+"""The URL map of the pages."""
+
+from django.urls import URLPattern, path
+
+from accounts import views as accounts
+from portal.pages import (
+    addresses,
+    approvals,
+    editing,
+    explain,
+    home,
+    my_phones,
+    phone,
+    phones,
+    sites,
+    unlock_all,
+    windows,
+)
+
+urlpatterns: list[URLPattern] = [
+    path("", home.home, name="home"),
+    path("theme/", home.set_theme, name="theme"),
+    path("my-phones/", my_phones.my_phones, name="my-phones"),
+    path("my-phones/<uuid:code>/allow/", my_phones.allow, name="my-phone-allow"),
+    path("phones/", phones.phones, name="phones"),
+    path("phones/add/", editing.add, name="phone-add"),
+    path("phones/<uuid:code>/", phone.overview, name="phone"),
+    path("phones/<uuid:code>/lines/", phone.lines, name="phone-lines"),
+    path("phones/<uuid:code>/log/", phone.log, name="phone-log"),
+    path("phones/<uuid:code>/advanced/", phone.advanced, name="phone-advanced"),
+    path("phones/<uuid:code>/allow/", phone.allow_reprovision, name="phone-allow"),
+    path("phones/<uuid:code>/unlock/", phone.unlock, name="phone-unlock"),
+    path("phones/<uuid:code>/lock/", phone.lock_again, name="phone-lock"),
+    path("phones/<uuid:code>/rearm/", phone.rearm, name="phone-rearm"),
+    path("phones/<uuid:code>/quarantine/", phone.quarantine, name="phone-quarantine"),
+    path("phones/<uuid:code>/edit/", editing.edit, name="phone-edit"),
+    path("phones/<uuid:code>/remove/", editing.remove, name="phone-remove"),
+    path("approvals/", approvals.cards, name="approvals"),
+    path("approvals/<uuid:code>/", approvals.answer, name="approval"),
+    path("windows/", windows.listing, name="windows"),
+    path("windows/open/", windows.open_window, name="window-open"),
+    path("windows/<uuid:code>/", windows.window, name="window"),
+    path("windows/<uuid:code>/close/", windows.close, name="window-close"),
+    path("unlock-all/", unlock_all.start, name="unlock-all"),
+    path("jobs/<uuid:code>/", unlock_all.job, name="job"),
+    path("explain/", explain.explain, name="explain"),
+    path("addresses/", addresses.addresses, name="addresses"),
+    path("sites/", sites.listing, name="sites"),
+    path("sites/add/", sites.add, name="site-add"),
+    path("sites/<uuid:code>/", sites.edit, name="site"),
+    path("sites/<uuid:code>/remove/", sites.remove, name="site-remove"),
+    path("people/", accounts.people, name="people"),
+    path("people/add/", accounts.person_add, name="person-add"),
+    path("people/<slug:slug>/<uuid:code>/remove/", accounts.person_remove, name="person-remove"),
+    path("keys/", accounts.api_keys, name="keys"),
+    path("keys/add/", accounts.api_key_add, name="key-add"),
+    path("keys/<uuid:code>/revoke/", accounts.api_key_revoke, name="key-revoke"),
+]

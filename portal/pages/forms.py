@@ -1,0 +1,76 @@
+"""What people type on a phone's pages, read at the door."""
+
+from typing import Any
+
+from django import forms
+
+from provisioning import locking
+from security.networks import AddressError, Network, parse_origin
+
+SPANS = [
+    ("7d", "7 days"),
+    ("24h", "24 hours"),
+    ("first-fetch", "Until its first fetch"),
+    ("hours", "Some hours"),
+]
+MOST_HOURS = 40
+
+
+def read_origin(text: str) -> Network:
+    """One origin as a person types it; the form says what is wrong with it."""
+    try:
+        return parse_origin(text)
+    except AddressError as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+class SpanForm(forms.Form):
+    """For how long."""
+
+    span = forms.ChoiceField(choices=SPANS, label="For how long?")
+    hours = forms.IntegerField(min_value=1, max_value=MOST_HOURS, required=False, label="Hours, 1 to 40")
+
+    def clean(self) -> dict[str, Any]:
+        kept = super().clean() or {}
+        if kept.get("span") == "hours" and not kept.get("hours"):
+            self.add_error("hours", "How many? From 1 to 40.")
+        return kept
+
+    def span(self) -> locking.Span:
+        chosen = self.cleaned_data["span"]
+        return locking.Span.parse({"hours": self.cleaned_data["hours"]} if chosen == "hours" else chosen)
+
+
+class UnlockForm(SpanForm):
+    """For how long and from where one phone may be set up again."""
+
+    scope = forms.ChoiceField(choices=[("any", "Any address"), ("one", "One address")], label="From where?")
+    address = forms.CharField(required=False, max_length=60, label="Which address?")
+
+    def clean(self) -> dict[str, Any]:
+        kept = super().clean()
+        if kept.get("scope") == "one" and not kept.get("address"):
+            self.add_error("address", "Which one? An IPv4 address, or an IPv6 /64.")
+        return kept
+
+    def clean_address(self) -> Network | None:
+        text: str = self.cleaned_data["address"].strip()
+        return read_origin(text) if text else None
+
+    def origin(self) -> Network | None:
+        return self.cleaned_data["address"] if self.cleaned_data["scope"] == "one" else None
+
+
+class RearmForm(forms.Form):
+    ship_on = forms.DateField(
+        required=False,
+        label="Ships on",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="At most 60 days ahead. Empty: from now on.",
+    )
+
+
+class QuarantineForm(forms.Form):
+    reason = forms.CharField(
+        max_length=200, label="Why?", help_text="Stands in the phone's log and in the audit."
+    )

@@ -1,0 +1,221 @@
+"""One phone's pages: what is true of it, its lines, its log, and the rare things."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from accounts.guards import PageRequest, needs
+from accounts.roles import Power
+from devices.models import Appearance, Device
+from portal.pages.approvals import card_of
+from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm
+from portal.pages.log import KINDS, log_lines, of_kind
+from portal.pages.phones import dressed
+from portal.pages.rows import phone_rows
+from portal.templatetags.latchkey import when
+from provisioning import locking, policies
+from provisioning.gate import Outcome
+from provisioning.models import Approval, DeviceEvent
+from security.networks import origin_of, parse_address
+
+A_PAGE = 50
+
+
+def find_phone(request: PageRequest, code: UUID) -> Device:
+    """A phone of an account that the reader may look into; a stranger's is answered as one that is not there."""
+    phones = dressed(request.actor, Device.objects.visible_to(request.actor))
+    return get_object_or_404(phones, code=code)
+
+
+def frame_of(request: PageRequest, device: Device, tab: str) -> dict[str, Any]:
+    """What every tab of a phone's page shows."""
+    now = timezone.now()
+    path = device.account.path
+    row = phone_rows([device], now)[0]
+    return {
+        "section": "phones",
+        "tab": tab,
+        "now": now,
+        "device": device,
+        "zone": device.account.time_zone,
+        "row": row,
+        "lock": row.lock,
+        "may": {
+            "unlock": request.actor.may(Power.UNLOCK_DEVICE, path),
+            "edit": request.actor.may(Power.EDIT_DEVICES, path),
+            "rearm": request.actor.may(Power.REARM_DEVICE, path),
+            "quarantine": request.actor.may(Power.QUARANTINE_DEVICE, path),
+            "answer": request.actor.may(Power.ANSWER_APPROVAL, path),
+        },
+    }
+
+
+def events_of(request: PageRequest, device: Device) -> Any:
+    """Its log; what happened under another account stays with that account."""
+    return (
+        DeviceEvent.objects.visible_to(request.actor)
+        .filter(device=device, account=device.account_id)
+        .select_related("account", "device__account")
+    )
+
+
+@needs(Power.SEE_ACCOUNT)
+def overview(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    frame = frame_of(request, device, "overview")
+    waiting = Approval.objects.visible_to(request.actor).select_related("account", "device__account")
+    waiting = waiting.filter(device=device, status=Approval.Status.OPEN, closes_at__gt=frame["now"]).first()
+    context = {
+        **frame,
+        "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,
+        "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
+    }
+    return render(request, "devices/phone.html", context)
+
+
+@needs(Power.SEE_ACCOUNT)
+def lines(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    shown = device.appearances.select_related("extension").prefetch_related("extension__appearances__device")
+    context = {
+        **frame_of(request, device, "lines"),
+        "lines": [phone_line(appearance, device) for appearance in shown.order_by("position")],
+        "keys": device.keys.order_by("position"),
+    }
+    return render(request, "devices/phone_lines.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneLine:
+    """One appearance, with the other phones that show the same extension."""
+
+    appearance: Appearance
+    others: list[Device]
+
+
+def phone_line(appearance: Appearance, device: Device) -> PhoneLine:
+    shown = {row.device_id: row.device for row in appearance.extension.appearances.all()}
+    return PhoneLine(appearance, [other for pk, other in shown.items() if pk != device.pk])
+
+
+@needs(Power.SEE_ACCOUNT)
+def log(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    kind = request.GET.get("show", "")
+    page = Paginator(of_kind(events_of(request, device), kind), A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        **frame_of(request, device, "log"),
+        "page": page,
+        "lines": log_lines(page),
+        "kinds": KINDS,
+        "kind": kind,
+    }
+    return render(request, "devices/_log.html" if request.htmx else "devices/phone_log.html", context)
+
+
+@needs(Power.SEE_ACCOUNT)
+def advanced(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    context = {
+        **frame_of(request, device, "advanced"),
+        "allow_until": timezone.now() + policies.effective(device.account).user_unlock_ttl,
+        "scoped_to": locking.scope_by_presence(device, by=request.actor, now=timezone.now()),
+    }
+    return render(request, "devices/phone_advanced.html", context)
+
+
+@needs(Power.UNLOCK_DEVICE)
+def unlock(request: PageRequest, code: UUID) -> HttpResponse:
+    """The unlock menu: for how long, from where; says each end before the click."""
+    device = find_phone(request, code)
+    form = UnlockForm(request.POST or None, initial={"span": "7d", "scope": "any", "hours": 8})
+    if request.method == "POST" and form.is_valid():
+        lock = locking.unlock(device, by=request.actor, span=form.span(), origin=form.origin())
+        messages.success(request, unlocked_words(device, lock.grant_until))
+        return redirect("phone", code=device.code)
+    frame = frame_of(request, device, "unlock")
+    asked_from = last_refused_from(request, device, frame["now"])
+    return render(
+        request,
+        "devices/phone_unlock.html",
+        {**frame, "form": form, "asked_from": asked_from, **ends(device, frame)},
+    )
+
+
+def ends(device: Device, frame: dict[str, Any]) -> dict[str, Any]:
+    """When each choice would end."""
+    now: datetime = frame["now"]
+    return {
+        "in_7d": now + policies.effective(device.account).manager_unlock_ttl,
+        "in_24h": now + timedelta(hours=24),
+        "in_hours": now + timedelta(hours=8),
+    }
+
+
+def last_refused_from(request: PageRequest, device: Device, now: datetime) -> str:
+    """The origin that was refused last in the last 24 hours: most often the place to unlock for."""
+    refused = events_of(request, device).filter(
+        what="request", outcome=Outcome.REFUSED.value, at__gt=now - timedelta(days=1)
+    )
+    address = refused.exclude(address="").values_list("address", flat=True).first()
+    return str(origin_of(parse_address(address))) if address else ""
+
+
+def unlocked_words(device: Device, until: datetime | None) -> str:
+    end = f"until {when(until, device.account.time_zone)}, once" if until else "until its first fetch"
+    return f"{device} may be set up {end}. It then locks to the place it asked from."
+
+
+@require_POST
+@needs(Power.UNLOCK_DEVICE)
+def allow_reprovision(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    lock = locking.allow_reprovision(device, by=request.actor)
+    messages.success(request, unlocked_words(device, lock.grant_until))
+    return redirect("phone-advanced", code=device.code)
+
+
+@require_POST
+@needs(Power.UNLOCK_DEVICE)
+def lock_again(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    locking.lock_again(device, by=request.actor)
+    messages.success(request, f"{device} is locked again.")
+    return redirect("phone", code=device.code)
+
+
+@needs(Power.REARM_DEVICE)
+def rearm(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    form = RearmForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        ship_on: date | None = form.cleaned_data["ship_on"]
+        locking.rearm(device, by=request.actor, ship_on=ship_on)
+        messages.success(
+            request, f"{device} is new again{f' from {ship_on:%a %-d %b %Y}' if ship_on else ''}."
+        )
+        return redirect("phone", code=device.code)
+    context = {**frame_of(request, device, "rearm"), "form": form}
+    context["fresh"] = policies.effective(device.account).fresh_ttl
+    return render(request, "devices/phone_rearm.html", context)
+
+
+@needs(Power.QUARANTINE_DEVICE)
+def quarantine(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    form = QuarantineForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        locking.quarantine(device, by=request.actor, reason=form.cleaned_data["reason"])
+        messages.success(request, f"{device} is quarantined. It gets nothing from anywhere.")
+        return redirect("phone", code=device.code)
+    return render(
+        request, "devices/phone_quarantine.html", {**frame_of(request, device, "quarantine"), "form": form}
+    )

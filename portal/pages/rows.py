@@ -1,0 +1,63 @@
+"""A phone in one line: its state in words, what it is bound to, when it was last heard from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from devices.models import Device
+from portal.templatetags.latchkey import left, when, who
+from provisioning import describing
+from provisioning.gate import State
+from provisioning.models import LastSeen, Lock
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRow:
+    """What a row of a list shows of a phone."""
+
+    device: Device
+    lock: describing.LockView
+    state: str
+    left: str
+    so: str
+    bound: str
+    bound_address: str
+    seen: LastSeen | None
+    zone: str
+    extensions: str
+    is_waiting: bool
+
+
+def phone_rows(devices: Iterable[Device], now: datetime) -> list[PhoneRow]:
+    """Phones that were fetched with lock, site, last check-in and appearances, in the same order."""
+    phones = list(devices)
+    views = describing.describe_locks(phones, now=now)
+    return [_row(device, views[device.pk], now) for device in phones]
+
+
+def _row(device: Device, view: describing.LockView, now: datetime) -> PhoneRow:
+    lock: Lock = device.lock
+    lines = [appearance.extension.username for appearance in device.appearances.all()]
+    state = view.state if device.is_enabled or view.state == State.QUARANTINED.value else "disabled"
+    return PhoneRow(
+        device=device,
+        lock=view,
+        state=state,
+        left=left(view.until, now) if state == State.UNLOCKED.value else "",
+        so=_since_or_until(view, state),
+        bound=lock.bound_site.name if lock.bound_site else ("Own address" if lock.bound_first else ""),
+        bound_address=str(lock.bound_network or ""),
+        seen=getattr(device, "last_seen", None),
+        zone=view.zone,
+        extensions=", ".join(dict.fromkeys(lines)),
+        is_waiting=bool(getattr(device, "is_waiting", False)),
+    )
+
+
+def _since_or_until(view: describing.LockView, state: str) -> str:
+    if state == State.UNLOCKED.value:
+        end = f"until {when(view.until, view.zone)}" if view.until else "until its first fetch"
+        return f"{end}, by {who(view.by)}"
+    if state == State.NEW.value and view.until:
+        return f"until {when(view.until, view.zone)}"
+    return f"since {when(view.since, view.zone)}"

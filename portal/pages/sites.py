@@ -1,0 +1,111 @@
+"""Sites and their networks: what "the same place" means for the phones that are bound to one."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from accounts.guards import PageRequest, needs, refused_into
+from accounts.models import Account
+from accounts.roles import Power
+from accounts.scope import Actor
+from devices.models import Site
+from provisioning import sites
+from security.networks import Network
+
+
+class SiteForm(forms.Form):
+    """A place: its name, its zone, its networks."""
+
+    name = forms.CharField(max_length=120)
+    networks = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono"}),
+        help_text="Public addresses or networks, one a line: IPv4 up to /24, IPv6 up to /48.",
+    )
+    time_zone = forms.CharField(
+        required=False, max_length=60, help_text="Such as Europe/Berlin. Empty: the account's."
+    )
+
+    def clean_networks(self) -> list[str]:
+        return str(self.cleaned_data["networks"]).split()
+
+
+class NewSiteForm(SiteForm):
+    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    field_order = ("account", "name", "networks", "time_zone")
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        accounts = Account.objects.reachable_by(actor, Power.EDIT_SITES).order_by("path")
+        self.fields["account"].queryset = accounts  # type: ignore[attr-defined]
+
+
+@needs(Power.SEE_ACCOUNT)
+def listing(request: PageRequest) -> HttpResponse:
+    visible = Site.objects.visible_to(request.actor).select_related("account").prefetch_related("networks")
+    counted = visible.annotate(
+        phones=Count("devices", distinct=True), bound=Count("bound_locks", distinct=True)
+    ).order_by("account__path", "name")
+    shown = [{"site": site, "networks": [str(n) for n in networks(site)]} for site in counted[:500]]
+    context = {"section": "sites", "sites": shown, "may_edit": request.actor.may_anywhere(Power.EDIT_SITES)}
+    return render(request, "devices/sites.html", context)
+
+
+def networks(site: Site) -> list[Network]:
+    """The site's networks out of what was fetched with it."""
+    return [Network.from_hex(row.first, row.last) for row in site.networks.all()]
+
+
+@needs(Power.EDIT_SITES)
+def add(request: PageRequest) -> HttpResponse:
+    form = NewSiteForm(request.POST or None, actor=request.actor)
+    if request.method == "POST" and form.is_valid():
+        with refused_into(form):
+            kept = form.cleaned_data
+            site = sites.create(kept.pop("account"), by=request.actor, **kept)
+            messages.success(request, f"{site} was added.")
+            return redirect("sites")
+    return render(request, "devices/site_form.html", {"section": "sites", "form": form, "site": None})
+
+
+@needs(Power.EDIT_SITES)
+def edit(request: PageRequest, code: UUID) -> HttpResponse:
+    visible = Site.objects.visible_to(request.actor).select_related("account").prefetch_related("networks")
+    site = get_object_or_404(visible, code=code)
+    initial = {
+        "name": site.name,
+        "time_zone": site.time_zone,
+        "networks": "\n".join(map(str, networks(site))),
+    }
+    form = SiteForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        with refused_into(form):
+            sites.change(site, by=request.actor, **form.cleaned_data)
+            messages.success(
+                request, "The site was changed. Phones bound to it are bound to it as it is now."
+            )
+            return redirect("sites")
+    bound = site.bound_locks.count()
+    return render(
+        request, "devices/site_form.html", {"section": "sites", "form": form, "site": site, "bound": bound}
+    )
+
+
+@needs(Power.EDIT_SITES)
+def remove(request: PageRequest, code: UUID) -> HttpResponse:
+    visible = Site.objects.visible_to(request.actor).select_related("account")
+    site = get_object_or_404(visible, code=code)
+    if request.method == "POST":
+        sites.remove(site, by=request.actor)
+        messages.success(request, f"{site} was removed.")
+        return redirect("sites")
+    return render(
+        request,
+        "devices/site_remove.html",
+        {"section": "sites", "site": site, "bound": site.bound_locks.count()},
+    )

@@ -1,0 +1,114 @@
+"""Unlock many phones: the consequence first, then a job with its progress and a result per phone."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+
+from accounts.guards import PageRequest, needs, refused_into
+from accounts.models import Account
+from accounts.roles import Power
+from accounts.scope import Actor
+from devices.models import Site
+from portal.frame import home_account
+from portal.pages.editing import SiteChoice, model_choices
+from portal.pages.forms import SpanForm
+from provisioning import policies, unlock_all
+from provisioning.gate import State
+from provisioning.models import Job, JobItem
+
+A_PAGE = 100
+
+
+class UnlockAllForm(SpanForm):
+    """Which phones and for how long."""
+
+    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    site = SiteChoice(Site.objects.none(), required=False, empty_label="Any site")
+    model = forms.ChoiceField(required=False, label="Model")
+    q = forms.CharField(required=False, max_length=120, label="Name or MAC holds")
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        accounts = Account.objects.reachable_by(actor, Power.UNLOCK_ALL).order_by("path")
+        self.fields["account"].queryset = accounts  # type: ignore[attr-defined]
+        sites = Site.objects.visible_to(actor).select_related("account")
+        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
+        self.fields["model"].choices = [("", "Any model"), *model_choices()]  # type: ignore[attr-defined]
+
+    def filter(self) -> dict[str, Any]:
+        """The filter in the words of the verb and the API."""
+        kept = self.cleaned_data
+        family, _, model = kept["model"].partition("/")
+        chosen = {
+            "site": str(kept["site"].code) if kept["site"] else "",
+            "family": family,
+            "model": model,
+            "search": kept["q"],
+        }
+        return {name: value for name, value in chosen.items() if value}
+
+
+@needs(Power.UNLOCK_ALL)
+def start(request: PageRequest) -> HttpResponse:
+    """The form; `preview` counts what will happen, and only then the button starts it."""
+    account = home_account(request.actor)
+    initial = {"account": account.slug if account else None, "span": "first-fetch", "hours": 8}
+    initial |= {k: request.GET[k] for k in ("q", "model", "account") if request.GET.get(k)}
+    form = UnlockAllForm(request.POST or None, actor=request.actor, initial=initial)
+    said = foretold(form) if request.method == "POST" and form.is_valid() else None
+    if said and "preview" not in request.POST:
+        with refused_into(form):
+            kept = form.cleaned_data
+            job = unlock_all.start(kept["account"], by=request.actor, span=form.span(), filter=form.filter())
+            return redirect("job", code=job.code)
+    return render(request, "provisioning/unlock_all.html", {"section": "windows", "form": form, "said": said})
+
+
+def foretold(form: UnlockAllForm) -> dict[str, Any]:
+    """How many are unlocked, replaced and skipped, and until when."""
+    now = timezone.now()
+    account: Account = form.cleaned_data["account"]
+    phones = unlock_all.phones(account, form.filter())
+    off = Q(is_enabled=False)
+    shut = Q(lock__state__in=[State.QUARANTINED.value, State.RETIRED.value])
+    suspect = Q(lock__suspicion_until__gt=now) & ~off & ~shut
+    span = form.span()
+    length = policies.effective(account).manager_unlock_ttl if span.by_policy else span.length
+    skipped = phones.filter(off | shut | suspect).count()
+    return {
+        "account": account,
+        "zone": account.time_zone,
+        "until": now + length if length else None,
+        "total": phones.count(),
+        "unlocks": phones.count() - skipped,
+        "open_already": phones.filter(lock__state=State.UNLOCKED.value).exclude(off).count(),
+        "disabled": phones.filter(off & ~shut).count(),
+        "shut": phones.filter(shut).count(),
+        "suspect": phones.filter(suspect).count(),
+        "skipped": skipped,
+    }
+
+
+@needs(Power.SEE_ACCOUNT)
+def job(request: PageRequest, code: UUID) -> HttpResponse:
+    """Progress and results; refreshes itself until it is finished."""
+    shown = get_object_or_404(Job.objects.visible_to(request.actor).select_related("account"), code=code)
+    handled = shown.items.exclude(result=JobItem.Result.WAITING).select_related("device")
+    # What was skipped needs somebody: it comes first.
+    page = Paginator(handled.order_by("-result", "id"), A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "section": "windows",
+        "job": shown,
+        "zone": shown.account.time_zone,
+        "handled": shown.done + shown.skipped,
+        "running": shown.finished_at is None,
+        "refresh": 2 if shown.finished_at is None else 0,
+        "page": page,
+    }
+    return render(request, "provisioning/_job.html" if request.htmx else "provisioning/job.html", context)

@@ -1,0 +1,179 @@
+"""How pages write icons, states, times and addresses; the words are the same on every page."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from devices.catalog import catalog
+from devices.mac import pretty
+from provisioning import sentences
+
+register = template.Library()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A state as people see it: its class (what it is, never a colour), its shape and its words."""
+
+    voice: str
+    icon: str
+    words: str
+
+
+LOOKS = {
+    "new": Look("is-new", "new", "New"),
+    "locked": Look("is-locked", "lock", "Locked"),
+    "unlocked": Look("is-unlocked", "unlock", "Unlocked"),
+    "quarantined": Look("is-quarantined", "octagon", "Quarantined"),
+    "retired": Look("is-retired", "off", "Retired"),
+    "disabled": Look("is-off", "off", "Disabled"),
+    "waiting": Look("is-waiting", "diamond", "Refused, waiting"),
+    "suspect": Look("is-suspect", "eye", "Under suspicion"),
+    "moved": Look("is-moved", "right", "Moved, waiting"),
+    "open": Look("is-open", "window", "Window open"),
+    "coming": Look("is-new", "clock", "Opens later"),
+    "closed": Look("is-off", "minus", "Closed"),
+    "full": Look("is-served", "check", "Full file"),
+    "bootstrap": Look("is-served", "check", "Let in"),
+    "common": Look("is-locked", "file", "Common file"),
+    "accepted": Look("is-locked", "up-tray", "Upload taken"),
+    "refused": Look("is-wrong", "x", "Refused"),
+    "held": Look("is-care", "clock", "Held"),
+    "person": Look("is-note", "people", "By a person"),
+    "clock": Look("is-note", "clock", "By the clock"),
+    "done": Look("is-served", "check", "Done"),
+    "skipped": Look("is-wrong", "x", "Skipped"),
+}
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """One icon of the sprite: decoration, what it says stands in words beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true"><use href="{}#i-{}"></use></svg>', static("icons.svg"), name
+    )
+
+
+@register.simple_tag
+def badge(state: str, words: str = "", left: str = "") -> SafeString:
+    """A state badge: words, a shape and a colour, with what is left of a limited time."""
+    look = LOOKS.get(str(state), Look("is-off", "minus", str(state).capitalize()))
+    rest = format_html(' <span class="left">{}</span>', left) if left else ""
+    return format_html(
+        '<span class="badge {}">{}{}{}</span>', look.voice, icon(look.icon), words or look.words, rest
+    )
+
+
+@register.filter
+def voice(state: str) -> str:
+    """The class that gives a part the voice of this state."""
+    return LOOKS[str(state)].voice if str(state) in LOOKS else "is-off"
+
+
+@register.filter
+def shape(state: str) -> str:
+    """The name of the icon of this state."""
+    return LOOKS[str(state)].icon if str(state) in LOOKS else "minus"
+
+
+@register.simple_tag
+def rule(number: str) -> SafeString:
+    """A rule's number as a key cap; nothing when there is none."""
+    return format_html('<span class="rule">{}</span>', number) if number else SafeString("")
+
+
+@register.filter
+def when(at: datetime | None, zone: str = "UTC") -> str:
+    """Fri 27 Nov, 14:05 CET; with the year when it is another one."""
+    return sentences.when(at, zone, now=timezone.now()) if at else ""
+
+
+@register.filter
+def when_long(at: datetime, zone: str = "UTC") -> str:
+    """Saturday 28 November at 06:05 CET."""
+    there, now = at.astimezone(ZoneInfo(zone)), timezone.now().astimezone(ZoneInfo(zone))
+    year = f" {there:%Y}" if there.year != now.year else ""
+    return f"{there:%A} {there.day} {there:%B}{year} at {there:%H:%M} {there.tzname()}"
+
+
+@register.filter
+def left(until: datetime | None, now: datetime | None = None) -> str:
+    """How much time is left, in the two largest units: 6 d 18 h, 19 h 15 min, 38 s."""
+    if until is None:
+        return "until first fetch"
+    return spell(until - (now or timezone.now()))
+
+
+def spell(length: timedelta) -> str:
+    """A length of time in its two largest units."""
+    seconds = max(0, int(length.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes else f"{seconds} s"
+
+
+@register.filter
+def mac(digits: str) -> str:
+    """A MAC address as it stands on the label of the phone."""
+    return pretty(digits)
+
+
+@register.filter
+def make(device: object) -> str:
+    """The maker and model of a phone."""
+    family = catalog().families.get(getattr(device, "family", ""))
+    return f"{family.name if family else ''} {getattr(device, 'model', '')}".strip()
+
+
+@register.filter
+def initials(name: str) -> str:
+    """The letters on the button of a person's menu."""
+    parts = [part for part in name.split() if part[:1].isalnum()]
+    return "".join(part[0] for part in (parts[:1] + parts[-1:] if len(parts) > 1 else parts)).upper() or "?"
+
+
+@register.filter
+def age(at: datetime) -> str:
+    """How long ago something was, in words."""
+    return spell(timezone.now() - at)
+
+
+@register.filter
+def who(label: str) -> str:
+    """An actor's name without the e-mail address that the audit needs."""
+    name, bracket, rest = label.partition(" (")
+    return name if bracket and "@" in rest else label
+
+
+@register.simple_tag
+def fuse(start: datetime | None, end: datetime | None) -> SafeString:
+    """How much of a limited time is left, as a bar; its end in words stands beside it. Nothing without an end."""
+    if start is None or end is None:
+        return SafeString("")
+    now = timezone.now()
+    whole, rest = int((end - start).total_seconds()), int((end - now).total_seconds())
+    words = f"Time left: {spell(end - now)} of {spell(end - start)}"
+    return format_html(
+        '<progress class="fuse" value="{}" max="{}" aria-label="{}"></progress>',
+        max(0, rest),
+        max(1, whole),
+        words,
+    )
+
+
+@register.filter
+def length_words(length: timedelta) -> str:
+    """A length of time in words: 7 days, 36 hours."""
+    hours = int(length.total_seconds() // 3600)
+    if hours % 24 == 0 and hours > 24:
+        return f"{hours // 24} days"
+    return f"{hours} hour{'' if hours == 1 else 's'}"
