@@ -70,7 +70,7 @@ def put(
         device.appearances.all().delete()
         Appearance.objects.bulk_create(wanted)
         sharing ^= partners(device, wanted)
-        details: dict[str, Any] = {"lost": _tell(lost), "added": _tell(added)}
+        details: dict[str, Any] = {"lost": _tell(lost), "added": _tell(added), "summary": _say(lost, added)}
         audit.record(by, "device.lines-changed", device, now=now, **details)
         event = PhoneEvent("lines-changed", by, now, details)
         phones_changed.send(sender=Device, device_ids=[device.pk], event=event)
@@ -128,6 +128,16 @@ def _tell(appearances: Iterable[Appearance]) -> list[dict[str, Any]]:
         {"position": row.position, "extension": row.extension.username, "label": row.label}
         for row in sorted(appearances, key=lambda row: row.position)
     ]
+
+
+def _say(lost: Iterable[Appearance], added: Iterable[Appearance]) -> str:
+    """What changed, for the log: "4102 on key 3 removed"."""
+    before = {(row.position, row.extension.username) for row in lost}
+    after = {(row.position, row.extension.username) for row in added}
+    parts = [(at, f"{name} on key {at} removed") for at, name in before - after]
+    parts += [(at, f"{name} on key {at} added") for at, name in after - before]
+    parts += [(at, f"{name} on key {at} renamed") for at, name in before & after]
+    return ", ".join(text for _, text in sorted(parts))
 
 
 # --- keys ------------------------------------------------------------------------------------------------

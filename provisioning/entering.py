@@ -189,7 +189,9 @@ def remove(device: Device, *, by: Actor, now: datetime | None = None) -> None:
         raise Forbidden
     with transaction.atomic():
         rows = Device.objects.select_for_update(of=("self",)).select_related("account")
-        _remove(rows.get(pk=device.pk), by=by, verb="device.removed", rule="", now=now or timezone.now())
+        found = rows.filter(pk=device.pk).first()
+        if found is not None:  # somebody else was quicker, and it is gone as wanted
+            _remove(found, by=by, verb="device.removed", rule="", now=now or timezone.now())
 
 
 def _remove(device: Device, *, by: Actor, verb: str, rule: str, now: datetime) -> None:

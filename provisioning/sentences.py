@@ -240,6 +240,11 @@ _UNKNOWN = (("Answered by rule {rule}.",), "")
 _HAPPENED: dict[str, Texts] = {
     "entered": ("Added by {actor}.", "Added."),
     "changed": ("Changed by {actor}.", "Changed."),
+    "lines-changed": ("Lines changed by {actor}: {summary}.", "Lines changed."),
+    "keys-changed": ("Keys changed by {actor}.", "Keys changed."),
+    "setting-changed": ("Setting {setting} changed by {actor}.", "A setting changed."),
+    "extension-changed": ("Extension {extension} changed by {actor}.", "An extension changed."),
+    "removed": ("Removed by {actor}.", "Removed."),
     "unlocked": (
         "Unlocked by {actor} for {origin} only, until {until}.",
         "Unlocked by {actor} for any address, until {until}.",

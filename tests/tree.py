@@ -9,7 +9,7 @@ from accounts.roles import Role
 from accounts.scope import Actor
 
 INSTALLER = Actor.system("the installation")
-PASSWORD = "a-long-enough-word"  # noqa: S105
+PASSWORD = "a-long-enough-word"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Tree:
 
 
 def plant() -> Tree:
-    """Make the tree: rita is harbour's reseller, ana manages acme, vic looks on, ben uses, eve is globex's."""
+    """Make the tree: rita is the reseller, ana manages acme, vic looks on, ben uses, eve manages globex."""
     platform = tenants.found_platform(by=INSTALLER, slug="platform", name="Platform")
     first = tenants.add_first_person(
         platform, by=INSTALLER, email="support@example.org", name="Sue Porter", password=PASSWORD
@@ -41,9 +41,7 @@ def plant() -> Tree:
 
     def person(account: Account, name: str, role: Role) -> Actor:
         email = f"{name.lower()}@example.org"
-        made = tenants.add_person(
-            account, by=support, email=email, name=name, role=role, password=PASSWORD
-        )
+        made = tenants.add_person(account, by=support, email=email, name=name, role=role, password=PASSWORD)
         return actor_of(made.user)
 
     return Tree(

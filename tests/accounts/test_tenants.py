@@ -139,7 +139,12 @@ def test_a_manager_adds_a_person_who_can_sign_in(tree: Tree) -> None:
 
 def test_a_person_who_signs_in_already_keeps_name_and_password(tree: Tree) -> None:
     tenants.add_person(
-        tree.acme, by=tree.ana, email="eve@example.org", name="Mallory", role=Role.VIEWER, password="taken-over-now"
+        tree.acme,
+        by=tree.ana,
+        email="eve@example.org",
+        name="Mallory",
+        role=Role.VIEWER,
+        password="taken-over-now",
     )
 
     eve = User.objects.get(email="eve@example.org")
@@ -218,7 +223,11 @@ def test_a_role_is_changed_and_told(tree: Tree) -> None:
 
     assert membership(tree, "ben@example.org").role == "viewer"
     entry = AuditEntry.objects.latest("id")
-    assert (entry.verb, entry.details["old"], entry.details["role"]) == ("person.role-changed", "user", "viewer")
+    assert (entry.verb, entry.details["old"], entry.details["role"]) == (
+        "person.role-changed",
+        "user",
+        "viewer",
+    )
 
 
 def test_nobody_changes_his_own_role_or_takes_himself_out(tree: Tree) -> None:

@@ -9,6 +9,7 @@ from devices.appearances import AppearanceRow, KeyRow
 from devices.models import Appearance, Device, Extension, Key
 from devices.phone import KeyKind
 from provisioning import entering
+from provisioning.events import described
 from provisioning.models import DeviceEvent, Lock
 from tests.tree import Tree, plant
 
@@ -46,9 +47,11 @@ def test_the_whole_set_is_put_and_the_loss_is_told(tree: Tree) -> None:
     assert [(a.position, a.extension, a.label) for a in phone.appearances.all()] == [(1, one, "Me")]
     lost = [{"position": 3, "extension": "4102", "label": ""}]
     entry = AuditEntry.objects.latest("id")
-    assert (entry.verb, entry.details) == ("device.lines-changed", {"lost": lost, "added": []})
+    assert entry.verb == "device.lines-changed"
+    assert entry.details == {"lost": lost, "added": [], "summary": "4102 on key 3 removed"}
     event = DeviceEvent.objects.latest("id")
-    assert (event.what, event.actor, event.details["lost"]) == ("lines-changed", tree.ana.label, lost)
+    words = "Lines changed by Ana (ana@example.org): 4102 on key 3 removed."
+    assert (event.what, described(event).sentence) == ("lines-changed", words)
 
 
 def test_the_same_set_again_changes_nothing(tree: Tree) -> None:
@@ -65,7 +68,9 @@ def test_an_extension_is_named_by_code_or_user_name(tree: Tree) -> None:
     phone, one, two = phone_of(tree, 1), line_of(tree, "4101"), line_of(tree, "4102")
 
     appearances.put(
-        phone, by=tree.ana, rows=[AppearanceRow(1, "4101"), AppearanceRow(2, str(two.code)), AppearanceRow(3, one.code)]
+        phone,
+        by=tree.ana,
+        rows=[AppearanceRow(1, "4101"), AppearanceRow(2, str(two.code)), AppearanceRow(3, one.code)],
     )
 
     assert [a.extension for a in phone.appearances.all()] == [one, two, one]
@@ -181,10 +186,14 @@ def test_only_managers_of_the_account_edit_lines(tree: Tree, who: str) -> None:
 def test_keys_are_put_as_a_whole_set_too(tree: Tree) -> None:
     phone, one = phone_of(tree, 1), line_of(tree, "4101")
     appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one)])
-    appearances.put_keys(phone, by=tree.ana, rows=[KeyRow(2, KeyKind.BLF, "4102", "Ana"), KeyRow(28, KeyKind.PARK, "701")])
+    appearances.put_keys(
+        phone, by=tree.ana, rows=[KeyRow(2, KeyKind.BLF, "4102", "Ana"), KeyRow(28, KeyKind.PARK, "701")]
+    )
     before = revisions()
 
-    appearances.put_keys(phone, by=tree.ana, rows=[KeyRow(2, KeyKind.BLF, "4103", "Ben"), KeyRow(9, KeyKind.EMPTY)])
+    appearances.put_keys(
+        phone, by=tree.ana, rows=[KeyRow(2, KeyKind.BLF, "4103", "Ben"), KeyRow(9, KeyKind.EMPTY)]
+    )
 
     assert [(k.position, k.kind, k.value, k.label) for k in phone.keys.all()] == [(2, "blf", "4103", "Ben")]
     assert grown(before) == {phone.pk}
@@ -222,3 +231,13 @@ def test_a_line_is_not_taken_from_under_a_key_that_calls_on_it(tree: Tree) -> No
         appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one)])
 
     assert phone.appearances.count() == 2
+
+
+def test_what_was_changed_is_said_key_by_key(tree: Tree) -> None:
+    phone, one, two = phone_of(tree, 1), line_of(tree, "4101"), line_of(tree, "4102")
+    appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one), AppearanceRow(2, two)])
+
+    appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one, "Me"), AppearanceRow(2, one)])
+
+    words = "4101 on key 1 renamed, 4101 on key 2 added, 4102 on key 2 removed"
+    assert AuditEntry.objects.latest("id").details["summary"] == words

@@ -13,7 +13,7 @@ from provisioning import entering
 from provisioning.models import DeviceEvent, Lock
 from tests.tree import Tree, plant
 
-SECRET = "Planted-secret-4711"  # noqa: S105
+SECRET = "Planted-secret-4711"
 
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,4 @@
-"""Neutral settings: inheritance with its source, bounds that name the field, and what a phone's file is made of."""
+"""Neutral settings: inheritance with its source, bounds that name the field, what a phone's file is made of."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ def tree() -> Tree:
 
 @pytest.fixture
 def phone(tree: Tree) -> Device:
-    return entering.enter(tree.acme, by=tree.ana, mac="00005e005301", family="yealink", model="T46S", name="Desk")
+    return entering.enter(
+        tree.acme, by=tree.ana, mac="00005e005301", family="yealink", model="T46S", name="Desk"
+    )
 
 
 def test_the_nearest_value_holds_and_says_where_it_stands(tree: Tree, phone: Device) -> None:
@@ -170,7 +172,11 @@ def test_a_phones_own_setting_is_in_its_log(tree: Tree, phone: Device) -> None:
     set_value(phone, by=tree.ana, name="language", value="de")
 
     event = DeviceEvent.objects.latest("id")
-    assert (event.what, event.details["setting"], event.details["new"]) == ("setting-changed", "language", "de")
+    assert (event.what, event.details["setting"], event.details["new"]) == (
+        "setting-changed",
+        "language",
+        "de",
+    )
 
 
 def test_every_setting_has_a_default_that_it_accepts_itself() -> None:
@@ -211,7 +217,9 @@ def test_everything_that_a_file_says(tree: Tree, phone: Device) -> None:
 
     found = phone_settings([phone], generations={phone.pk: "v80"})[phone.pk]
 
-    assert found.sip == SipServer("sip.example.org", 5061, Transport.TLS, "sbc.example.org", 5081, 600, Srtp.OFF)
+    assert found.sip == SipServer(
+        "sip.example.org", 5061, Transport.TLS, "sbc.example.org", 5081, 600, Srtp.OFF
+    )
     assert found.lines == (
         Line(1, "4101", "a4101", "opened again", "sip.example.org", "Ben", "Shared", shared=True),
     )
@@ -234,7 +242,9 @@ def test_a_family_that_lacks_the_language_speaks_the_built_in_one(tree: Tree, ph
 def test_equal_settings_give_equal_bytes(tree: Tree, phone: Device) -> None:
     url = "https://phones.example.org/d/x/"
 
-    assert compile_full(phone_settings([phone])[phone.pk], url) == compile_full(phone_settings([phone])[phone.pk], url)
+    assert compile_full(phone_settings([phone])[phone.pk], url) == compile_full(
+        phone_settings([phone])[phone.pk], url
+    )
 
 
 def test_many_phones_cost_as_many_queries_as_one(tree: Tree, phone: Device) -> None:
@@ -248,7 +258,9 @@ def test_many_phones_cost_as_many_queries_as_one(tree: Tree, phone: Device) -> N
         phones.append(made)
 
     def queries(devices: list[Device]) -> int:
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             phone_settings(devices)
         return len(captured)
 

@@ -36,7 +36,12 @@ def test_support_bans_an_address_for_a_time(tree: Tree) -> None:
 
     ban = bans.set_ban(THIEF, by=tree.support, length=HOUR, reason="scans", now=NOW)
 
-    assert (ban.kind, ban.network, ban.ends_at, ban.set_by) == ("banned", THIEF, NOW + HOUR, tree.support.label)
+    assert (ban.kind, ban.network, ban.ends_at, ban.set_by) == (
+        "banned",
+        THIEF,
+        NOW + HOUR,
+        tree.support.label,
+    )
     assert list(Ban.objects.standing(NOW)) == [ban]
     assert list(Ban.objects.standing(NOW + HOUR)) == []
     entry = AuditEntry.objects.latest("id")
@@ -64,7 +69,9 @@ def test_a_block_holds_a_network_for_ninety_days_at_most(tree: Tree) -> None:
         ("half of the newer one", bans.block, {"network": parse_network("8000::/1")}, "network"),
     ],
 )
-def test_a_ban_that_cannot_be(tree: Tree, case: str, verb: object, changes: dict[str, object], field: str) -> None:
+def test_a_ban_that_cannot_be(
+    tree: Tree, case: str, verb: object, changes: dict[str, object], field: str
+) -> None:
     given = {"network": THIEF, "length": HOUR, "reason": "scans", **changes}
     before = (lists_number(), AuditEntry.objects.count())
 
