@@ -61,7 +61,7 @@ def _new_epoch(cursor: Drain, epoch: bytes | None) -> int:
 
 def _read(entry: dict[bytes, bytes]) -> wire.Note | None:
     try:
-        return wire.unpack_note(entry[b"n"])
+        return wire.unpack_note(entry[wire.NOTE])
     except (KeyError, wire.WireError):
         log.error("a note cannot be read", entry=str(entry)[:200])
         return None
