@@ -313,5 +313,5 @@ def _fill(texts: Texts, facts: dict[str, object]) -> str:
         places = {name for _, name, _, _ in Formatter().parse(text) if name}
         if places <= facts.keys():
             filled = text.format_map(facts)
-            return filled[:1].upper() + filled[1:]
+            return "This" + filled[4:] if filled.startswith("this ") else filled
     return texts[-1]
