@@ -62,8 +62,8 @@ def test_a_sentence_is_whole(rule: str, outcome: str, places: dict[str, str]) ->
         ),
         (
             {},
-            "The phone is locked to another place. It is not unlocked, and no window is open for"
-            " this address.",
+            "The phone is locked to another place. It is not unlocked, and no window is open for this"
+            + " address.",
         ),
     ],
 )
