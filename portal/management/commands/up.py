@@ -3,12 +3,10 @@
 import fcntl
 import http.client
 import os
-import secrets
 import signal
 import sys
 import time
 from argparse import ArgumentParser
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +14,6 @@ from typing import Any
 import psycopg
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection, connections
@@ -25,7 +22,7 @@ from django.db.migrations.executor import MigrationExecutor
 from portal import embedded, places, starting, static_files
 from portal.bootstrap import stop
 from portal.checks import store_problem
-from portal.demo_facts import DemoFacts, recall, remember
+from portal.demo_facts import DemoFacts, recall, remember, replace_passwords
 from portal.supervising import Child, DiedAtOnce, Household
 
 PATIENCE = 60.0
@@ -133,26 +130,9 @@ class Command(BaseCommand):
 
             facts = demo.fill(trial=settings.LATCHKEY_TRIAL)
             remember(path, facts)
-        if facts is None or starting.is_loopback(self.listen):
+        if starting.is_loopback(self.listen):
             return facts
-        return self._replace_passwords(path, facts)
-
-    def _replace_passwords(self, path: Path, facts: DemoFacts) -> DemoFacts:
-        """Give the demo's people passwords that nobody could read before, once."""
-        users = get_user_model().objects
-        fresh = []
-        for email, password, role in facts.sign_ins:
-            user = users.filter(email=email).first()
-            if user is not None and password and user.check_password(password):
-                password = secrets.token_urlsafe(12)
-                user.set_password(password)
-                user.save(update_fields=["password"])
-                fresh.append((email, password, role))
-            else:
-                fresh.append((email, "", role))
-        # Shown on this screen only: the file keeps none of them.
-        remember(path, replace(facts, sign_ins=[(email, "", role) for email, _, role in fresh]))
-        return replace(facts, sign_ins=fresh)
+        return replace_passwords(path, facts)
 
     def _start_children(self) -> None:
         python = [sys.executable, "-m"]
@@ -237,6 +217,7 @@ class Command(BaseCommand):
         else:
             lines += ["", "Sign in as"]
             lines += [f"  {e:<28}  {p or '(shown once before)':<20}  {r}" for e, p, r in facts.sign_ins]
+        if facts is not None and facts.curl_phone:
             lines += ["", "Play a phone:", f"  {facts.curl_phone}", "Play a thief:", f"  {facts.curl_thief}"]
         self._say("\n".join([*lines, "", "Ctrl-C ends all of it."]))
 
