@@ -46,6 +46,12 @@ def actor_of_key(key: ApiKey, *, address: str | None = None) -> Actor:
     )
 
 
+def acting(request: Any) -> Actor:
+    """The actor that the middleware or the key has put on the request."""
+    actor: Actor = request.actor
+    return actor
+
+
 class ActorMiddleware:
     """Give each request its actor: the signed-in person, or nobody until a key says otherwise."""
 

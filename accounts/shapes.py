@@ -13,6 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.authentication import acting
 from accounts.models import Account
 from accounts.scope import Actor
 
@@ -36,10 +37,9 @@ class Shape(serializers.Serializer[Any]):
         return []
 
     @property
-    def actor(self) -> Actor:
+    def sender(self) -> Actor:
         """Whoever sent what is being read."""
-        actor: Actor = self.context["request"].actor
-        return actor
+        return acting(self.context["request"])
 
 
 class LineField(serializers.CharField):
@@ -64,7 +64,7 @@ class AccountField(serializers.Field[Account, str, str, Any]):
         if not isinstance(data, str) or "\0" in data:
             self.fail("text")
         found: Account | None = (
-            Account.objects.visible_to(self.context["request"].actor).filter(slug=data[:100]).first()
+            Account.objects.visible_to(acting(self.context["request"])).filter(slug=data[:100]).first()
         )
         if found is None:
             self.fail("unknown")
@@ -93,7 +93,7 @@ class CodeField(serializers.Field[Any, Any, str, Any]):
             code = None
         if code is None:
             self.fail("unknown", thing=thing)
-        visible = self.model.objects.visible_to(self.context["request"].actor)  # type: ignore[attr-defined]
+        visible = self.model.objects.visible_to(acting(self.context["request"]))  # type: ignore[attr-defined]
         found = visible.filter(code=code).first()
         if found is None:
             self.fail("unknown", thing=thing)
@@ -117,7 +117,7 @@ class CodesField(serializers.ListField):
 
     def to_internal_value(self, data: Any) -> list[Any]:
         codes = dict.fromkeys(super().to_internal_value(data))
-        visible = self.model.objects.visible_to(self.context["request"].actor)  # type: ignore[attr-defined]
+        visible = self.model.objects.visible_to(acting(self.context["request"]))  # type: ignore[attr-defined]
         found = {row.code: row for row in visible.filter(code__in=codes)}
         if len(found) < len(codes):
             thing = self.model._meta.verbose_name

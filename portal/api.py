@@ -53,7 +53,7 @@ class Away(exceptions.APIException):
     wait = 5
 
 
-class Formatter(ExceptionFormatter):  # type: ignore[misc]
+class Formatter(ExceptionFormatter):
     """{"code", "detail"}, with the rule of a refusal and one entry a field of a bad input."""
 
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Formatter(ExceptionFormatter):  # type: ignore[misc]
         return {"code": "invalid", "detail": detail, "errors": errors}
 
 
-class Handler(ExceptionHandler):  # type: ignore[misc]
+class Handler(ExceptionHandler):
     """What a verb or a model raises becomes an answer; anything else is a 500 that says nothing."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
@@ -115,7 +115,7 @@ class Schema(SpectacularAPIView):
 
 
 # The viewer's page carries its few rules of style inline; no other page needs that.
-@method_decorator(csp_update({"style-src": UNSAFE_INLINE}), name="dispatch")  # type: ignore[arg-type]
+@method_decorator(csp_update({"style-src": UNSAFE_INLINE}), name="dispatch")
 class Viewer(SpectacularSwaggerSplitView):
     """The same for people."""
 

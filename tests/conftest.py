@@ -24,7 +24,7 @@ from hypothesis import settings as hypothesis_settings
 
 from portal import embedded
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast", "tests.world"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
 

@@ -14,7 +14,7 @@ APPS = ("portal", "accounts", "devices", "security", "provisioning")
 TOP_LEVEL = {"manage.py", "pyproject.toml", "README.md", "docker", "tests", *APPS}
 BANNED = {"common", "core", "utils", "helpers", "base", "services", "managers", "misc"}
 LONGEST = 450
-DOORS = re.compile(r"(^|/)(views|api|forms)(_\w+)?\.py$|^portal/pages/")
+DOORS = re.compile(r"(^|/)(views|api|forms)(_\w+)?\.py$|^portal/pages/|/api/")
 
 pytestmark = pytest.mark.once
 

@@ -1,0 +1,39 @@
+"""The API's URL map."""
+
+from django.urls import URLPattern, URLResolver, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from accounts import api as accounts_api
+from devices import api as devices_api
+from portal import api
+from provisioning.api import devices, sites, windows
+
+router = SimpleRouter()
+router.register("accounts", accounts_api.AccountDoor, "account")
+router.register("api-keys", accounts_api.ApiKeyDoor, "api-key")
+router.register("audit", accounts_api.AuditDoor, "audit")
+router.register("devices", devices.DeviceDoor, "device")
+router.register("extensions", devices_api.ExtensionDoor, "extension")
+router.register("sites", sites.SiteDoor, "site")
+router.register("windows", windows.WindowDoor, "window")
+router.register("jobs", windows.JobDoor, "job")
+
+lists = {prefix: f"{basename}-list" for prefix, _, basename in router.registry} | {
+    "approvals": "approval-list"
+}
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", api.Root.as_view(lists=lists), name="root"),
+    path("me/", accounts_api.Me.as_view(), name="me"),
+    *router.urls,
+    path("approvals/", windows.ApprovalDoor.as_view({"get": "list"}), name="approval-list"),
+    path(
+        "approvals/<uuid:code>/",
+        windows.ApprovalDoor.as_view({"get": "retrieve", "post": "answer"}),
+        name="approval-detail",
+    ),
+    path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
+    path("explain/", windows.Explain.as_view(), name="explain"),
+    path("schema/", api.Schema.as_view(), name="schema"),
+    path("docs/", api.Viewer.as_view(), name="docs"),
+    re_path("", api.Nowhere.as_view(), name="nowhere"),
+]

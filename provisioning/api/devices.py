@@ -1,0 +1,240 @@
+"""Phones over the API: entering, changing, their log, their line keys, and the verbs of their locks."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.authentication import acting
+from accounts.doors import Door
+from accounts.models import Account, Membership, User
+from accounts.roles import Power
+from accounts.scope import below
+from accounts.shapes import AccountField, CodeField, LineField, Shape
+from devices import appearances
+from devices.api import AppearanceShape
+from devices.appearances import AppearanceRow
+from devices.mac import parse_mac
+from devices.models import Device, Site
+from provisioning import describing, entering, locking
+from provisioning.api import log
+from provisioning.api.fields import MacField
+from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
+from provisioning.gate import State
+from provisioning.models import DeviceEvent
+
+
+class SeenShape(Shape):
+    """The last check-in."""
+
+    at = serializers.DateTimeField()
+    address = serializers.CharField()
+    agent = serializers.CharField()
+    model = serializers.CharField()
+    firmware = serializers.CharField()
+
+
+class DeviceShape(Shape):
+    """One phone with its lock."""
+
+    code = serializers.UUIDField()
+    account = AccountField()
+    mac = serializers.CharField()
+    family = serializers.CharField()
+    model = serializers.CharField()
+    name = serializers.CharField()
+    owner = serializers.EmailField(source="owner.email", default=None, allow_null=True)
+    site = CodeField(Site, allow_null=True)
+    is_enabled = serializers.BooleanField()
+    notes = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    lock = serializers.SerializerMethodField()
+    last_seen = SeenShape(default=None, allow_null=True)
+
+    @extend_schema_field(LockShape)
+    def get_lock(self, device: Device) -> dict[str, Any]:
+        view: describing.LockView = self.context["locks"][device.pk]
+        return view.as_json()
+
+
+class DeviceChange(Shape):
+    """What can be changed of a phone."""
+
+    model = LineField(max_length=60, required=False)
+    name = LineField(max_length=120, required=False, allow_blank=True)
+    owner = serializers.EmailField(required=False, allow_null=True)
+    site = CodeField(Site, required=False, allow_null=True)
+    is_enabled = serializers.BooleanField(required=False)
+    notes = serializers.CharField(max_length=5000, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        account = attrs["account"] if "account" in attrs else self.context["account"]
+        site = attrs.get("site")
+        if site is not None and site.account_id != account.pk:
+            raise CodeField(Site).complain("site")
+        if attrs.get("owner"):
+            attrs["owner"] = self._person(account, attrs["owner"])
+        return attrs
+
+    def _person(self, account: Account, email: str) -> User:
+        """A phone's owner is a user of its account."""
+        people = Membership.objects.visible_to(self.sender).filter(
+            account__path__in=account.ancestor_paths(), user__email=email.lower()
+        )
+        membership = people.select_related("user").first()
+        if membership is None:
+            raise serializers.ValidationError(
+                {"owner": ["There is no such person in this account."]}, code="unknown"
+            )
+        user: User = membership.user
+        return user
+
+
+class NewDevice(DeviceChange):
+    """What enters a phone."""
+
+    account = AccountField()
+    mac = MacField(max_length=40)
+    family = LineField(max_length=40)
+    model = LineField(max_length=60)
+    ship_on = serializers.DateField(required=False, allow_null=True)
+    is_enabled = None  # type: ignore[assignment]
+    notes = None  # type: ignore[assignment]
+
+
+class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
+    mac = filters.CharFilter(method="by_mac", label="In any spelling.")
+    account = filters.CharFilter(method="by_account", label="The account's phones and those below it.")
+    state = filters.ChoiceFilter(choices=STATES, method="by_state")
+    family = filters.CharFilter(field_name="family")
+    model = filters.CharFilter(field_name="model")
+    site = filters.UUIDFilter(field_name="site__code")
+    owner = filters.CharFilter(field_name="owner__email")
+    search = filters.CharFilter(method="find", label="In name, MAC, owner and line.")
+    ordering = filters.OrderingFilter(fields=["name", "mac", "model", "created_at"])
+
+    def by_mac(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
+        try:
+            return rows.filter(mac=parse_mac(value))
+        except ValueError as error:
+            raise serializers.ValidationError({"mac": [str(error)]}, code="bad-mac") from error
+
+    def by_account(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
+        account = Account.objects.visible_to(acting(self.request)).filter(slug=value).first()
+        return rows.filter(below([account.path] if account else [], "account__path"))
+
+    def by_state(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
+        """By what the lock is now: an unlock that is over is a lock again before the sweep says so (R8)."""
+        over = Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=timezone.now())
+        if value == State.UNLOCKED.value:
+            return rows.filter(lock__state=value).exclude(over)
+        if value == State.LOCKED.value:
+            return rows.filter(Q(lock__state=value) | over)
+        return rows.filter(lock__state=value)
+
+    def find(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
+        digits = "".join(character for character in value.lower() if character in "0123456789abcdef")
+        reach = Q(name__icontains=value) | Q(owner__email__icontains=value)
+        if len(digits) >= 4:
+            reach |= Q(mac__contains=digits)
+        return rows.filter(reach)
+
+
+class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """The phones that the caller can see."""
+
+    queryset = Device.objects.none()
+    serializer_class = DeviceShape
+    filterset_class = DeviceFilter
+    powers: ClassVar[dict[str, Power]] = {
+        **dict.fromkeys(("create", "partial_update", "destroy"), Power.EDIT_DEVICES),
+        **dict.fromkeys(("unlock", "lock"), Power.OWN_PHONES),
+        "rearm": Power.REARM_DEVICE,
+    }
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """The phones' locks are described together: a page of them costs as many queries as one."""
+        shown: Any = super().get_serializer(*args, **kwargs)
+        rows = list(args[0]) if kwargs.get("many") else list(args)
+        shown.context["locks"] = describing.describe_locks(rows, now=timezone.now()) if rows else {}
+        return shown
+
+    def dress(self, rows: Any) -> Any:
+        joined = rows.select_related("account", "owner", "site", "last_seen")
+        return joined.order_by("name", "mac")
+
+    @extend_schema(request=NewDevice, responses={201: DeviceShape})
+    def create(self, request: Request) -> Response:
+        wanted = self.read(request, NewDevice)
+        device = entering.enter(wanted.pop("account"), by=self.actor, **wanted)
+        return Response(self.fresh(device), status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=DeviceChange, responses=DeviceShape)
+    def partial_update(self, request: Request, code: str) -> Response:
+        device = self.get_object()
+        wanted = self.read(request, DeviceChange, partial=True, account=device.account)
+        entering.change(device, by=self.actor, **wanted)
+        return Response(self.fresh(device))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, code: str) -> Response:
+        entering.remove(self.get_object(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=EventShape(many=True), filters=False)
+    @action(detail=True, filterset_class=None)
+    def events(self, request: Request, code: str) -> Response:
+        """The phone's log, the newest first."""
+        device = self.get_object()
+        # What happened under another account stays with that account.
+        rows = DeviceEvent.objects.visible_to(self.actor).filter(device=device, account=device.account_id)
+        page = self.paginate_queryset(rows.order_by("-at", "-id")) or []
+        told = log.lines(page, device, now=timezone.now())
+        return self.get_paginated_response(EventShape(told, many=True).data)
+
+    @extend_schema(methods=["GET"], responses=AppearanceShape(many=True), filters=False)
+    @extend_schema(methods=["PUT"], request=AppearanceShape(many=True), responses=AppearanceShape(many=True))
+    @action(detail=True, methods=["get", "put"], filterset_class=None, pagination_class=None)
+    def appearances(self, request: Request, code: str) -> Response:
+        """The whole row of line keys; PUT replaces it."""
+        device = self.get_object()
+        if request.method == "PUT":
+            wanted = self.read(request, AppearanceShape, many=True)
+            appearances.put(device, by=self.actor, rows=[AppearanceRow(**row) for row in wanted])
+        shown = device.appearances.select_related("extension").order_by("position")
+        return Response(AppearanceShape(shown, many=True).data)
+
+    @extend_schema(request=UnlockShape, responses=LockShape)
+    @action(detail=True, methods=["post"])
+    def unlock(self, request: Request, code: str) -> Response:
+        """Let the next root fetch in, from one origin or from any (E1)."""
+        device = self.get_object()
+        wanted = self.read(request, UnlockShape)
+        locking.unlock(device, by=self.actor, span=wanted["for"], origin=wanted.get("origin"))
+        return Response(self.lock_of(device))
+
+    @extend_schema(request=None, responses=LockShape)
+    @action(detail=True, methods=["post"])
+    def lock(self, request: Request, code: str) -> Response:
+        """Lock again, with the previous binding (E5)."""
+        device = self.get_object()
+        locking.lock_again(device, by=self.actor)
+        return Response(self.lock_of(device))
+
+    @extend_schema(request=RearmShape, responses=LockShape)
+    @action(detail=True, methods=["post"])
+    def rearm(self, request: Request, code: str) -> Response:
+        """As new, from now or from the day it ships (E11)."""
+        device = self.get_object()
+        locking.rearm(device, by=self.actor, ship_on=self.read(request, RearmShape).get("ship_on"))
+        return Response(self.lock_of(device))
+
+    def lock_of(self, device: Device) -> dict[str, Any]:
+        """The lock as the verb has left it."""
+        return dict(self.fresh(device)["lock"])

@@ -1,0 +1,149 @@
+"""Windows, pending approvals, unlock all and its jobs, and "what would this phone get?" over the API."""
+
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import acting
+from accounts.doors import Door
+from accounts.refusals import Forbidden
+from accounts.roles import Power
+from provisioning import approvals, explaining, unlock_all, windows
+from provisioning.api.shapes import (
+    ApprovalShape,
+    ApprovalWithEvidence,
+    DecisionShape,
+    ExplainQuery,
+    ExplanationShape,
+    JobShape,
+    JobStarted,
+    JobWithResults,
+    NewWindow,
+    UnlockAllShape,
+    WindowShape,
+    WindowWithPhones,
+)
+from provisioning.models import Approval, Job, Window
+
+
+class WindowFilter(filters.FilterSet):  # type: ignore[misc]
+    account = filters.CharFilter(field_name="account__slug")
+    open = filters.BooleanFilter(method="by_open", label="True: open or coming; false: over.")
+
+    def by_open(self, rows: QuerySet[Window], name: str, value: bool) -> QuerySet[Window]:
+        on = Q(ends_at__gt=timezone.now(), closed_at=None)
+        return rows.filter(on) if value else rows.exclude(on)
+
+
+class WindowDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """The windows of the caller's accounts."""
+
+    queryset = Window.objects.none()
+    serializer_class = WindowShape
+    filterset_class = WindowFilter
+    powers: ClassVar[dict[str, Power]] = dict.fromkeys(("create", "destroy"), Power.OPEN_WINDOW)
+
+    def get_serializer_class(self) -> type[WindowShape]:
+        return WindowWithPhones if self.action == "retrieve" else WindowShape
+
+    def dress(self, rows: Any) -> Any:
+        return rows.select_related("account", "site").order_by("-starts_at", "code")
+
+    @extend_schema(request=NewWindow, responses={201: WindowShape})
+    def create(self, request: Request) -> Response:
+        wanted = self.read(request, NewWindow)
+        account, origin = wanted.pop("account"), wanted.pop("address")
+        window = windows.open_window(account, by=self.actor, origin=origin, **wanted)
+        return Response(self.fresh(window), status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, code: str) -> Response:
+        """Close it early (E5)."""
+        windows.close_window(self.get_object(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ApprovalFilter(filters.FilterSet):  # type: ignore[misc]
+    account = filters.CharFilter(field_name="account__slug")
+    status = filters.ChoiceFilter(choices=Approval.Status.choices)
+    device = filters.UUIDFilter(field_name="device__code")
+
+
+class ApprovalDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """The cards of phones that were refused somewhere, the open ones unless `status` says otherwise."""
+
+    queryset = Approval.objects.none()
+    filterset_class = ApprovalFilter
+    powers: ClassVar[dict[str, Power]] = {"answer": Power.OWN_PHONES}
+
+    def get_serializer_class(self) -> type[ApprovalShape]:
+        return ApprovalWithEvidence if self.action == "retrieve" else ApprovalShape
+
+    def dress(self, rows: Any) -> Any:
+        joined = rows.select_related("account", "device__lock__bound_site", "device__account")
+        joined = joined.order_by("-last_try_at", "code")
+        if self.action == "list" and not self.request.query_params.get("status"):
+            return joined.filter(status=Approval.Status.OPEN)
+        return joined
+
+    @extend_schema(request=DecisionShape, responses=ApprovalShape)
+    def answer(self, request: Request, code: str) -> Response:
+        """Say yes once, for a site, no for 30 days, or quarantine the phone (E14)."""
+        approval = self.get_object()
+        approvals.answer(approval, by=self.actor, **self.read(request, DecisionShape))
+        return Response(self.fresh(approval))
+
+
+class UnlockAll(APIView):
+    """Unlock the phones of an account and below, in the background (E3)."""
+
+    @extend_schema(request=UnlockAllShape, responses={202: JobStarted})
+    def post(self, request: Request) -> Response:
+        actor = acting(request)
+        if not actor.may_anywhere(Power.UNLOCK_ALL):
+            raise Forbidden
+        shape = UnlockAllShape(data=request.data, context={"request": request})
+        shape.is_valid(raise_exception=True)
+        wanted = shape.validated_data
+        job = unlock_all.start(wanted["account"], by=actor, span=wanted.get("for"), filter=wanted["filter"])
+        return Response(JobStarted({"job": job.code}).data, status=status.HTTP_202_ACCEPTED)
+
+
+class JobDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """Work on many phones: how far it is, and what became of each phone."""
+
+    queryset = Job.objects.none()
+
+    def get_serializer_class(self) -> type[JobShape]:
+        return JobShape if self.action == "list" else JobWithResults
+
+    def dress(self, rows: Any) -> Any:
+        joined = rows.select_related("account").order_by("-created_at", "code")
+        if self.action == "list":
+            return joined
+        return joined.prefetch_related("items__device")
+
+
+class Explain(APIView):
+    """What this phone would get from that address now, by which rule, and what can be done about it."""
+
+    @extend_schema(parameters=[ExplainQuery], responses=ExplanationShape)
+    def get(self, request: Request) -> Response:
+        query = ExplainQuery(data=request.query_params.dict(), context={"request": request})
+        query.is_valid(raise_exception=True)
+        wanted = query.validated_data
+        found = explaining.explain(
+            mac=wanted["mac"],
+            address=wanted["address"],
+            agent=wanted.get("agent"),
+            by=acting(request),
+            now=timezone.now(),
+        )
+        return Response(ExplanationShape(found).data)
