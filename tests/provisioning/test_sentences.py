@@ -49,6 +49,11 @@ def test_a_sentence_is_whole(rule: str, outcome: str, places: dict[str, str]) ->
         assert outcome in set(Outcome)
 
 
+ELSEWHERE = (
+    "The phone is locked to another place. It is not unlocked, and no window is open for this address."
+)
+
+
 @pytest.mark.parametrize(
     ("places", "said"),
     [
@@ -60,11 +65,7 @@ def test_a_sentence_is_whole(rule: str, outcome: str, places: dict[str, str]) ->
             {"address": "192.0.2.44", "bound": None},
             "The phone is locked to another place. It is not unlocked, and no window is open for 192.0.2.44.",
         ),
-        (
-            {},
-            "The phone is locked to another place. It is not unlocked, and no window is open for this"
-            + " address.",
-        ),
+        ({}, ELSEWHERE),
     ],
 )
 def test_a_place_that_is_unknown_is_left_out(places: dict[str, str], said: str) -> None:
