@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
 from django.utils import timezone
 
 from devices import settings_tree
@@ -15,6 +17,8 @@ from provisioning.gate import TokenKind
 from provisioning.models import Lock, Outbox, Token, Upload
 
 log = structlog.get_logger(__name__)
+
+LONGEST_UPLOAD = 512 * 1024
 
 
 def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> dict[int, str]:
@@ -68,7 +72,10 @@ def publish_upload(upload: Upload) -> None:
 
 
 def keep_upload(code: str, name: str, body: bytes, content_type: str, *, now: datetime | None = None) -> None:
-    """Keep a personal directory or call list as the phone's last valid one."""
+    """Keep a personal directory or call list as the phone's last valid one; what is not valid is dropped."""
+    if not _is_well_formed(body):
+        log.info("an upload is not well-formed, dropped", device=code, file=name)
+        return
     device = Device.objects.filter(code=code).first()
     if device is None:
         return
@@ -84,6 +91,17 @@ def keep_upload(code: str, name: str, body: bytes, content_type: str, *, now: da
 def upload_about(device: Device, name: str) -> bytes:
     """What a kept upload is bound to."""
     return f"upload\x1f{device.code}\x1f{name}".encode()
+
+
+def _is_well_formed(body: bytes) -> bool:
+    """Plain XML of at most 512 KiB, without a document type: what comes back must harm no phone."""
+    if len(body) > LONGEST_UPLOAD:
+        return False
+    try:
+        fromstring(body, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError):
+        return False
+    return True
 
 
 def _as_file(device: Device, upload: Upload) -> CompiledFile:

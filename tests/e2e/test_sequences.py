@@ -74,8 +74,8 @@ def test_the_table_names_every_sequence() -> None:
 def own_mac(rows: list[dict[str, Any]]) -> str | None:
     """The MAC that the sequence's paths or agents name."""
     for row in rows:
-        for found in re.findall(r"(?<![0-9a-fA-F])([0-9a-f]{12})(?![0-9a-fA-F])", row["path"]):
-            if found not in ("000000000000",) and not row["path"].startswith("/y0"):
+        for found in re.findall(r"(?<![0-9a-zA-Z])([0-9a-f]{12})(?![0-9a-fA-F])", row["path"]):
+            if found != "000000000000":
                 return str(found)
         if row["ua_parsed"] and row["ua_parsed"].get("mac"):
             return str(row["ua_parsed"]["mac"])

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from tests.e2e.household import Household, eventually
-from tests.e2e.test_faults import store_url
+from tests.e2e.test_faults import kill_store, store_url
 
 PHONES = 10_000
 THREADS = 4
@@ -118,8 +118,7 @@ def test_it_heals_by_itself_and_says_nothing_wrong(
         eventually(lambda: len(load.served) > PHONES // 10, patience=60, what="the first tenth")
         client.flushall()
         eventually(lambda: len(load.served) > PHONES // 3, patience=90, what="the first third")
-    for pid in [*household.children("valkey-server"), *household.children("redis-server")]:
-        os.kill(pid, signal.SIGKILL)
+    kill_store(household)
 
     load.wait(150)
 
