@@ -12,7 +12,10 @@ DATA = environment.prepare()  # before anything reads Django's settings
 
 import django
 
+os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
 django.setup()
+# Left in place, it would make pytest-django read the settings in xdist's workers before they have their own.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 import pytest
 import redis

@@ -10,7 +10,6 @@ from pathlib import Path
 from portal import places, starting
 
 OURS = {
-    "DJANGO_SETTINGS_MODULE": "portal.settings",
     "PORTAL_URL": "https://portal.example.org",
     "PHONES_URL": "https://phones.example.org",
     "TRUSTED_PROXIES": "",
