@@ -1,4 +1,4 @@
-"""A verb's "no" becomes a message on the page it was asked from, or the 403 page; the only place that does so."""
+"""A verb's "no" becomes a message on the page it was asked from, or the 403 page; here alone."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit

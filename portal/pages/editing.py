@@ -95,7 +95,7 @@ class AddForm(ChangeForm):
         required=False,
         label="Ships on",
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Until that day it gets nothing. At most 60 days ahead; empty: it may be set up from now on.",
+        help_text="Until that day it gets nothing. At most 60 days ahead; empty: from now on.",
     )
     field_order = ("account", "mac", "model", "name", "owner", "site", "ship_on")
 

@@ -36,7 +36,7 @@ class SpanForm(forms.Form):
             self.add_error("hours", "How many? From 1 to 40.")
         return kept
 
-    def span(self) -> locking.Span:
+    def chosen_span(self) -> locking.Span:
         chosen = self.cleaned_data["span"]
         return locking.Span.parse({"hours": self.cleaned_data["hours"]} if chosen == "hours" else chosen)
 

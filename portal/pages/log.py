@@ -9,6 +9,7 @@ from provisioning import events
 from provisioning.gate import Outcome
 from provisioning.locking import CLOCK
 from provisioning.models import DeviceEvent
+from provisioning.sentences import NOTHING
 
 SERVED = (Outcome.FULL.value, Outcome.BOOTSTRAP.value, Outcome.COMMON.value, Outcome.ACCEPTED.value)
 KINDS = [
@@ -55,7 +56,8 @@ def log_lines(rows: Iterable[DeviceEvent]) -> list[LogLine]:
 def _line(event: DeviceEvent) -> LogLine:
     said = events.described(event)
     if event.what == "request":
-        return LogLine(event, event.outcome, "", said.sentence, said.next, "")
+        remedy = "" if said.next == NOTHING else said.next
+        return LogLine(event, event.outcome, "", said.sentence, remedy, "")
     by_person = event.actor not in ("", CLOCK.label)
     # The e-mail address behind a name is for the audit; a page says the name.
     sentence = said.sentence.replace(event.actor, who(event.actor)) if event.actor else said.sentence

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from accounts.guards import PageRequest, needs
+from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
 from devices.models import Appearance, Device
 from portal.pages.approvals import card_of
@@ -30,7 +30,7 @@ A_PAGE = 50
 
 
 def find_phone(request: PageRequest, code: UUID) -> Device:
-    """A phone of an account that the reader may look into; a stranger's is answered as one that is not there."""
+    """A phone of an account that the reader may look into; a stranger's is not there."""
     phones = dressed(request.actor, Device.objects.visible_to(request.actor))
     return get_object_or_404(phones, code=code)
 
@@ -136,37 +136,38 @@ def advanced(request: PageRequest, code: UUID) -> HttpResponse:
 def unlock(request: PageRequest, code: UUID) -> HttpResponse:
     """The unlock menu: for how long, from where; says each end before the click."""
     device = find_phone(request, code)
-    form = UnlockForm(request.POST or None, initial={"span": "7d", "scope": "any", "hours": 8})
+    now = timezone.now()
+    scoped_to = locking.scope_by_presence(device, by=request.actor, now=now)
+    initial = {"span": "7d", "scope": "one" if scoped_to else "any", "hours": 8, "address": scoped_to}
+    form = UnlockForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
-        lock = locking.unlock(device, by=request.actor, span=form.span(), origin=form.origin())
-        messages.success(request, unlocked_words(device, lock.grant_until))
-        return redirect("phone", code=device.code)
-    frame = frame_of(request, device, "unlock")
-    asked_from = last_refused_from(request, device, frame["now"])
-    return render(
-        request,
-        "devices/phone_unlock.html",
-        {**frame, "form": form, "asked_from": asked_from, **ends(device, frame)},
-    )
+        with refused_into(form):
+            lock = locking.unlock(device, by=request.actor, span=form.chosen_span(), origin=form.origin())
+            messages.success(request, unlocked_words(device, lock.grant_until))
+            return redirect("phone", code=device.code)
+    tried = refused_from(request, device, now)
+    context = {"form": form, "scoped_to": scoped_to, "tried": tried, **ends(device, now)}
+    return render(request, "devices/phone_unlock.html", {**frame_of(request, device, "unlock"), **context})
 
 
-def ends(device: Device, frame: dict[str, Any]) -> dict[str, Any]:
-    """When each choice would end."""
-    now: datetime = frame["now"]
+def ends(device: Device, now: datetime) -> dict[str, Any]:
+    """How long each choice lasts and when it would end."""
+    ttl = policies.effective(device.account).manager_unlock_ttl
     return {
-        "in_7d": now + policies.effective(device.account).manager_unlock_ttl,
+        "ttl": ttl,
+        "in_ttl": now + ttl,
         "in_24h": now + timedelta(hours=24),
-        "in_hours": now + timedelta(hours=8),
+        "in_8h": now + timedelta(hours=8),
     }
 
 
-def last_refused_from(request: PageRequest, device: Device, now: datetime) -> str:
-    """The origin that was refused last in the last 24 hours: most often the place to unlock for."""
+def refused_from(request: PageRequest, device: Device, now: datetime) -> list[str]:
+    """The origins at which it was refused in the last 24 hours, the last one first."""
     refused = events_of(request, device).filter(
         what="request", outcome=Outcome.REFUSED.value, at__gt=now - timedelta(days=1)
     )
-    address = refused.exclude(address="").values_list("address", flat=True).first()
-    return str(origin_of(parse_address(address))) if address else ""
+    addresses = refused.exclude(address="").values_list("address", flat=True)[:200]
+    return list(dict.fromkeys(str(origin_of(parse_address(address))) for address in addresses))[:5]
 
 
 def unlocked_words(device: Device, until: datetime | None) -> str:

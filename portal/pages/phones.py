@@ -49,8 +49,9 @@ def phones(request: PageRequest) -> HttpResponse:
     context = {
         "section": "phones",
         "find": asked["q"],
+        "live_search": True,
         "asked": asked,
-        "total": counts["all"],
+        "total": visible.count(),
         "chips": chips(counts, asked),
         "page": page,
         "rows": phone_rows(page, now),

@@ -57,15 +57,17 @@ class UnlockAllForm(SpanForm):
 @needs(Power.UNLOCK_ALL)
 def start(request: PageRequest) -> HttpResponse:
     """The form; `preview` counts what will happen, and only then the button starts it."""
-    account = home_account(request.actor)
-    initial = {"account": account.slug if account else None, "span": "first-fetch", "hours": 8}
+    home = home_account(request.actor)
+    initial = {"account": home.slug if home else None, "span": "first-fetch", "hours": 8}
     initial |= {k: request.GET[k] for k in ("q", "model", "account") if request.GET.get(k)}
     form = UnlockAllForm(request.POST or None, actor=request.actor, initial=initial)
     said = foretold(form) if request.method == "POST" and form.is_valid() else None
     if said and "preview" not in request.POST:
         with refused_into(form):
             kept = form.cleaned_data
-            job = unlock_all.start(kept["account"], by=request.actor, span=form.span(), filter=form.filter())
+            job = unlock_all.start(
+                kept["account"], by=request.actor, span=form.chosen_span(), filter=form.filter()
+            )
             return redirect("job", code=job.code)
     return render(request, "provisioning/unlock_all.html", {"section": "windows", "form": form, "said": said})
 
@@ -78,7 +80,7 @@ def foretold(form: UnlockAllForm) -> dict[str, Any]:
     off = Q(is_enabled=False)
     shut = Q(lock__state__in=[State.QUARANTINED.value, State.RETIRED.value])
     suspect = Q(lock__suspicion_until__gt=now) & ~off & ~shut
-    span = form.span()
+    span = form.chosen_span()
     length = policies.effective(account).manager_unlock_ttl if span.by_policy else span.length
     skipped = phones.filter(off | shut | suspect).count()
     return {

@@ -156,7 +156,7 @@ def who(label: str) -> str:
 
 @register.simple_tag
 def fuse(start: datetime | None, end: datetime | None) -> SafeString:
-    """How much of a limited time is left, as a bar; its end in words stands beside it. Nothing without an end."""
+    """How much of a limited time is left, as a bar beside the end in words; nothing without an end."""
     if start is None or end is None:
         return SafeString("")
     now = timezone.now()

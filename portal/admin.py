@@ -1,0 +1,20 @@
+"""The staff site is entered by the same door as the pages; what other packages put on it goes."""
+
+import rest_framework_api_key.admin  # noqa: F401  (each registers its models, so that they can go below)
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from rest_framework_api_key.models import APIKey
+
+admin.site.site_header = "Latchkey, platform support"
+admin.site.site_title = "Latchkey"
+admin.site.index_title = "Look here, change by the portal's own pages and the API"
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+# Second factors are secrets, keys of another model are not ours, addresses are sign-in's business, and roles
+# come from memberships.
+for model in (Authenticator, APIKey, EmailAddress, Group):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
