@@ -487,6 +487,7 @@ _NOTE_DEFAULTS: dict[str, Any] = {
 }
 
 
+_quote = json.encoder.encode_basestring_ascii
 _encode_note = json.JSONEncoder(separators=(",", ":")).encode  # made once: a note is written per check-in
 
 
@@ -502,6 +503,17 @@ def pack_note(note: Note) -> bytes:
         if value != default:
             data[name] = value
     return _encode_note(data).encode()
+
+
+def pack_full_note(
+    at: float, address: str, rule: str, facts: TokenFacts, agent: str, file: str, token: str, **flags: bool
+) -> bytes:
+    """As pack_note for a full file: every phone's daily note, written without its object."""
+    marks = "".join(f',"{name}":true' for name, is_so in flags.items() if is_so)
+    return (
+        f'{{"at":{at:.3f},"address":"{address}","rule":"{rule}","outcome":"full","mac":"{facts.mac}",'
+        f'"code":"{facts.code}","agent":{_quote(agent)},"file":{_quote(file)},"token":"{token}"{marks}}}'
+    ).encode()
 
 
 def unpack_note(blob: bytes) -> Note:

@@ -3,6 +3,7 @@
 Read on in private.py (a phone's daily work) and root.py (a phone's first day, and every thief's try).
 """
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -19,9 +20,9 @@ from provisioning.edge.missing import MissingFiles
 from provisioning.edge.naming import Names
 from provisioning.edge.notes import Notes
 from provisioning.edge.private import PrivatePath
-from provisioning.edge.reading import Call, Receive, Scope
+from provisioning.edge.reading import Call, Receive, Scope, Where, find_caller
 from provisioning.edge.root import RootPath
-from provisioning.edge.store import Store
+from provisioning.edge.store import Found, Store
 
 __all__ = ["Away", "ClaimAnswer", "ClaimRequest", "Config", "ConfigError", "Edge", "build"]
 
@@ -30,7 +31,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 # What nearly every phone asks, day by day: split without a look at escapes, since there are none.
-_DAILY = re.compile(rb"/d/([a-z0-9]{40})/([A-Za-z0-9_-][A-Za-z0-9_.-]*)").fullmatch
+DAILY = rb"/d/([a-z0-9]{40})/([A-Za-z0-9_-][A-Za-z0-9_.-]{0,199})"
+_DAILY = re.compile(DAILY).fullmatch
 
 
 class Edge:
@@ -48,6 +50,7 @@ class Edge:
         _silence_access_log()
         self._config = config
         self._in_flight = 0
+        self._waiting: set[asyncio.Future[Answer]] = set()
         self._most = config.most_in_flight
         self.store = Store(config.redis_url, config.store_wait)
         self._notes = Notes(self.store)
@@ -69,7 +72,7 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._in_flight += 1
         try:
-            answer = await self._answer(Call(scope, receive, self._config))
+            answer = await self._answer(Call.of_scope(scope, receive, self._config))
         except Exception:  # a fault of ours is no answer to a phone: it keeps what it has and comes again
             log.exception("a request could not be answered")
             answer = answers.held(private=scope["path"].startswith("/d/"))
@@ -78,6 +81,45 @@ class Edge:
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         body = b"" if scope["method"] == "HEAD" else answer.body
         await send({"type": "http.response.body", "body": body})
+
+    def find_caller(self, peer: str | None, forwarded_for: tuple[bytes, ...]) -> tuple[Where | None, bool]:
+        """Return who asks, and whether a proxy of ours says so."""
+        return find_caller(peer, forwarded_for, self._config.trusted)
+
+    def answer_daily(self, call: Call, token: str, name: str, done: Callable[[Answer], None]) -> None:
+        """Answer a phone's daily request without a task; `done` gets the answer, now or later."""
+        self._in_flight += 1
+        overloaded = self._in_flight > self._most
+
+        def finish(answer: Answer) -> None:
+            self._in_flight -= 1
+            done(answer)
+
+        def judge(found: Found) -> None:
+            try:
+                answer = self._private.judge(inquiry, found)
+            except Exception:
+                log.exception("a request could not be answered")
+                answer = answers.held(private=True)
+            if isinstance(answer, Answer):
+                finish(answer)
+                return
+            task = asyncio.ensure_future(answer)
+            self._waiting.add(task)
+            task.add_done_callback(wait_over)
+
+        def wait_over(task: asyncio.Future[Answer]) -> None:
+            self._waiting.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a request could not be answered", exc_info=error)
+            failed = task.cancelled() or task.exception() is not None
+            finish(answers.held(private=True) if failed else task.result())
+
+        if call.where is None or overloaded:
+            finish(self._private.unseen(call, overloaded=overloaded))
+            return
+        inquiry = self._private.inquire(call, call.where, token, [name])
+        self.store.look_then(inquiry.keys, judge)
 
     async def _answer(self, call: Call) -> Answer:
         overloaded = self._in_flight > self._most

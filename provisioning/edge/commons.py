@@ -1,7 +1,6 @@
 """Common files: rendered once, kept in memory, served with the store away."""
 
 import functools
-import hashlib
 import logging
 
 from devices.paths import PathMatch
@@ -9,6 +8,7 @@ from provisioning.compiling import CompileError, compile_common
 from provisioning.edge import answers
 from provisioning.edge.answers import Answer
 from provisioning.edge.reading import Call
+from provisioning.edge.sealed import content_tag
 
 log = logging.getLogger(__name__)
 
@@ -37,5 +37,5 @@ class CommonFiles:
         except CompileError:
             log.exception("a common file cannot be compiled")
             return None
-        etag = answers.make_etag(hashlib.sha256(file.body).digest()[:12])
+        etag = answers.make_etag(content_tag(file.body))
         return file.body, file.content_type, etag

@@ -65,7 +65,8 @@ class Names:
 
 def stored_name(segments: list[str]) -> str:
     """The name under which a file lies in the store: without folders, its MAC in lower case."""
-    return _MAC.sub(lambda found: found[0].lower(), segments[-1])
+    name = segments[-1]
+    return name if name == name.lower() else _MAC.sub(lambda found: found[0].lower(), name)
 
 
 def _without(path: str, mac: str) -> str:

@@ -3,6 +3,8 @@
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import Any
 
 from accounts.sealing import SealError
 from provisioning import wire
@@ -16,8 +18,8 @@ from provisioning.edge.naming import Names, stored_name
 from provisioning.edge.notes import Notes
 from provisioning.edge.reading import Call, Where, hide_tokens
 from provisioning.edge.root import RootPath
-from provisioning.edge.sealed import open_with_digest
-from provisioning.edge.store import Store
+from provisioning.edge.sealed import open_with_tag
+from provisioning.edge.store import Found, Store
 from provisioning.gate import (
     Asked,
     Caller,
@@ -69,48 +71,51 @@ class PrivatePath:
 
     async def answer(self, call: Call, token: str, segments: list[str], *, overloaded: bool) -> Answer:
         """Return the answer to a request below `/d/<token>/`; no segments is a name that no phone sends."""
-        where = call.where
-        if where is None or overloaded or call.method is Method.OTHER:
-            return self._unseen(call, overloaded=overloaded)
-        token_hash = wire.token_hash(self._token_key, token)
-        name = stored_name(segments) if segments else ""
-        file_key = wire.file_key(token_hash, name)
-        found = await self._store.look(where.key, wire.token_key(token_hash), file_key)
-        now = time.time()
+        if call.where is None or overloaded or call.method is Method.OTHER:
+            return self.unseen(call, overloaded=overloaded)
+        inquiry = self.inquire(call, call.where, token, segments)
+        answer = self.judge(inquiry, await self._store.look(*inquiry.keys))
+        return answer if isinstance(answer, Answer) else await answer
+
+    def inquire(self, call: Call, where: Where, token: str, segments: list[str]) -> "Inquiry":
+        """Return what has to be looked up for this request."""
+        return Inquiry(call, where, wire.token_hash(self._token_key, token), segments)
+
+    def judge(self, inquiry: "Inquiry", found: Found) -> "Answer | Coroutine[Any, Any, Answer]":
+        """Return the answer by what was found, at once, or to be awaited where something is not there yet."""
+        call, where, segments = inquiry.call, inquiry.where, inquiry.segments
+        inquiry.now = now = time.time()
         _, blob, file = found.values
-        try:
-            record = wire.unpack_token(blob) if blob is not None else None
-        except wire.WireError:
-            log.exception("a token's record cannot be read; the caller is held")
-            return answers.plain(Outcome.HELD, call.method, private=True)
-        asked, facts = Asked.FOREIGN, None
-        if record is not None:
+        record, facts, asked = None, None, Asked.FOREIGN
+        if blob is not None:
+            try:
+                record = wire.unpack_token(blob)
+            except wire.WireError:
+                log.exception("a token's record cannot be read; the caller is held")
+                return answers.plain(Outcome.HELD, call.method, private=True)
             facts = record.resolved(found.tables.lists)
             if segments and facts.family:
                 asked = self._names.below_private(facts.family, record.model, facts.mac, segments)
         blocked = found.tables.blocked.holds(where.address, now)
-        verdict = decide_private(
-            PrivateFacts(
-                now, call.method, asked, Caller(where.address, blocked=blocked), facts, known=found.known
-            )
-        )
+        caller = where.blocked_caller if blocked else where.caller
+        verdict = decide_private(PrivateFacts(now, call.method, asked, caller, facts, found.known))
         if record is None:
-            self._refuse(verdict, call, where, token_hash, None, name, now)
+            self._refuse(verdict, inquiry, None)
             return answers.plain(verdict.outcome, call.method, private=True)
-        if verdict.then is Then.AS_ROOT:
-            return await self._root.answer_dead(
-                call, where, segments, token_hash, record.facts.mac, clone=verdict.clone
-            )
         if verdict.outcome is Outcome.FULL:
-            return await self._full(call, where, verdict, asked, record, token_hash, name, file)
+            return self._full(inquiry, verdict, asked, record, file)
+        if verdict.then is Then.AS_ROOT:
+            return self._root.answer_dead(
+                call, where, segments, inquiry.token_hash, record.facts.mac, clone=verdict.clone
+            )
         if verdict.outcome is Outcome.ACCEPTED:
-            return await self._take_upload(call, asked, record, name)
+            return self._take_upload(call, asked, record, inquiry.name)
         if verdict.outcome is Outcome.COMMON:
             return self._commons.answer(self._names.at_root(segments), call, private=True)
-        self._refuse(verdict, call, where, token_hash, record, name, now)
+        self._refuse(verdict, inquiry, record)
         return answers.plain(verdict.outcome, call.method, private=True)
 
-    def _unseen(self, call: Call, *, overloaded: bool) -> Answer:
+    def unseen(self, call: Call, *, overloaded: bool) -> Answer:
         """The answer that needs no look-up."""
         address = call.where.address if call.where else None
         verdict = decide_private(
@@ -124,45 +129,82 @@ class PrivatePath:
 
     # --- FULL -----------------------------------------------------------------------------------------
 
-    async def _full(
+    def _full(
+        self, inquiry: "Inquiry", verdict: Verdict, asked: Asked, record: TokenRecord, blob: bytes | None
+    ) -> "Answer | Coroutine[Any, Any, Answer]":
+        file = _fresh(record, blob) if record.file_of is None else None
+        first_use = asked is Asked.FULL and not inquiry.call.is_head and not record.facts.used
+        if file is None or first_use:
+            return self._full_after(inquiry, verdict, asked, record, file, first_use=first_use)
+        return self._serve(inquiry, verdict, asked, record, file, first_use=False)
+
+    async def _full_after(
         self,
-        call: Call,
-        where: Where,
+        inquiry: "Inquiry",
         verdict: Verdict,
         asked: Asked,
         record: TokenRecord,
-        token_hash: str,
-        name: str,
-        blob: bytes | None,
+        file: StoredFile | None,
+        *,
+        first_use: bool,
     ) -> Answer:
-        file = await self._find(record, asked, token_hash, name, blob)
-        if file is Outcome.REFUSED:
+        """As `_full`, after a compile, a look at the current token's file, or the first use's row."""
+        found = file or await self._find(record, asked, inquiry.token_hash, inquiry.name)
+        if found is Outcome.REFUSED:
             return answers.REFUSED_PRIVATE  # nothing was ever uploaded under this name
-        opened = self._open(record, name, file) if isinstance(file, StoredFile) else None
-        if opened is None or not isinstance(file, StoredFile):
-            held = Verdict(Outcome.HELD, "G6")
-            self._refuse(held, call, where, token_hash, record, name, time.time())
+        if not isinstance(found, StoredFile):
+            self._refuse(Verdict(Outcome.HELD, "G6"), inquiry, record)
             return answers.held(True)
-        body, digest = opened
-        whole_get = asked is Asked.FULL and not call.is_head
-        first_use = whole_get and not record.facts.used
-        if first_use and await self._write_first_use(token_hash, call, where):
+        if first_use and await self._write_first_use(inquiry):
             first_use = False  # it is a row already
-        if whole_get and (verdict.then is Then.CHECK_IN or record.facts.kind is TokenKind.ENTRY):
-            self._note_full(verdict, call, where, token_hash, record, name, first_use=first_use)
-        etag = answers.make_etag(digest)
-        if _counts_as_current(record) and answers.has_it(call.headers.get(b"if-none-match"), etag):
+        return self._serve(inquiry, verdict, asked, record, found, first_use=first_use)
+
+    def _serve(
+        self,
+        inquiry: "Inquiry",
+        verdict: Verdict,
+        asked: Asked,
+        record: TokenRecord,
+        file: StoredFile,
+        *,
+        first_use: bool,
+    ) -> Answer:
+        call, facts = inquiry.call, record.facts
+        try:
+            body, tag = open_with_tag(self._keyring, facts.code, inquiry.name, file.sealed)
+        except SealError:
+            log.exception("a file in the store cannot be opened; the phone is held")
+            self._refuse(Verdict(Outcome.HELD, "G6"), inquiry, record)
+            return answers.held(True)
+        current = _counts_as_current(record)
+        check_in = verdict.then is Then.CHECK_IN
+        if asked is Asked.FULL and not call.is_head and (check_in or facts.kind is TokenKind.ENTRY):
+            note = wire.pack_full_note(
+                inquiry.now,
+                inquiry.where.hex,
+                verdict.rule,
+                facts,
+                call.agent,
+                inquiry.name,
+                inquiry.token_hash,
+                check_in=check_in,
+                first_use=first_use,
+                current=current,
+                drift=verdict.drift,
+                clone=verdict.clone,
+            )
+            self._store.note(note)
+        etag = answers.make_etag(tag)
+        if current and answers.has_it(call.headers.get(b"if-none-match"), etag):
             return answers.not_modified(etag, True)
         return answers.full(body, file.content_type, etag)
 
     async def _find(
-        self, record: TokenRecord, asked: Asked, token_hash: str, name: str, blob: bytes | None
+        self, record: TokenRecord, asked: Asked, token_hash: str, name: str
     ) -> StoredFile | Outcome:
         """The file that this token gets, if need be after its compile; HELD or REFUSED without."""
-        owner = token_hash
-        if record.file_of is None:
-            file = _fresh(record, blob)
-        else:  # an entry token's phone gets the files of the token that they name
+        file, owner = None, token_hash
+        if record.file_of is not None:  # an entry token's phone gets the files of the token that they name
             owner = record.file_of
             file = await self._look_again(owner, name)
         if file is None and asked is Asked.KEPT:
@@ -184,20 +226,13 @@ class PrivatePath:
         found = await self._store.look(wire.token_key(owner), wire.file_key(owner, name))
         return fresh_file(found.values[0], found.values[1])
 
-    def _open(self, record: TokenRecord, name: str, file: StoredFile) -> tuple[bytes, bytes] | None:
-        try:
-            return open_with_digest(self._keyring, record.facts.code, name, file.sealed)
-        except SealError:
-            log.exception("a file in the store cannot be opened; the phone is held")
-            return None
-
-    async def _write_first_use(self, token_hash: str, call: Call, where: Where) -> bool:
+    async def _write_first_use(self, inquiry: "Inquiry") -> bool:
         """Have the first use written down before the body leaves; False leaves it to the note."""
-        now = time.monotonic()
+        now, token_hash = time.monotonic(), inquiry.token_hash
         if now - self._used.get(token_hash, -_FIRST_USE_GOOD_FOR) < _FIRST_USE_GOOD_FOR:
             return True
         try:
-            await self._first_use(token_hash, where.address, call.agent)
+            await self._first_use(token_hash, inquiry.where.address, inquiry.call.agent)
         except Away:
             return False
         except Exception:  # the phone is served whatever happens to our bookkeeping
@@ -228,69 +263,45 @@ class PrivatePath:
 
     # --- notes ----------------------------------------------------------------------------------------
 
-    def _note_full(
-        self,
-        verdict: Verdict,
-        call: Call,
-        where: Where,
-        token_hash: str,
-        record: TokenRecord,
-        name: str,
-        *,
-        first_use: bool,
-    ) -> None:
-        facts = record.facts
-        self._notes.check_in(
-            Note(
-                at=round(time.time(), 3),
-                address=where.hex,
-                rule=verdict.rule,
-                outcome="full",
-                mac=facts.mac,
-                code=facts.code,
-                agent=call.agent,
-                file=name,
-                token=token_hash,
-                check_in=verdict.then is Then.CHECK_IN,
-                first_use=first_use,
-                current=_counts_as_current(record),
-                drift=verdict.drift,
-                clone=verdict.clone,
-            )
-        )
-
-    def _refuse(
-        self,
-        verdict: Verdict,
-        call: Call,
-        where: Where,
-        token_hash: str,
-        record: TokenRecord | None,
-        name: str,
-        now: float,
-    ) -> None:
+    def _refuse(self, verdict: Verdict, inquiry: "Inquiry", record: TokenRecord | None) -> None:
+        where = inquiry.where
         if record is None and verdict.outcome is Outcome.HELD:
             self._notes.count(verdict, where)
             return
-        label = token_hash[:LABEL]
+        label = inquiry.token_hash[:LABEL]
         self._notes.fold(
             Note(
-                at=round(now, 3),
+                at=round(inquiry.now, 3),
                 address=where.hex,
                 rule=verdict.rule,
                 outcome=verdict.outcome.value,
                 mac=record.facts.mac if record else "",
                 code=record.facts.code if record else "",
-                agent=call.agent,
-                file=hide_tokens(name) if record else "",
-                token=token_hash,
+                agent=inquiry.call.agent,
+                file=hide_tokens(inquiry.name) if record else "",
+                token=inquiry.token_hash,
                 key=verdict.key.value if verdict.key else "",
                 label=label,
             ),
             where,
         )
         if verdict.key is not None:
-            self._notes.failed(verdict, label, where, now)
+            self._notes.failed(verdict, label, where, inquiry.now)
+
+
+class Inquiry:
+    """One request below a private URL while it waits for its look-up."""
+
+    __slots__ = ("call", "keys", "name", "now", "segments", "token_hash", "where")
+
+    def __init__(self, call: Call, where: Where, token_hash: str, segments: list[str]) -> None:
+        self.call = call
+        self.where = where
+        self.token_hash = token_hash
+        self.segments = segments
+        self.name = stored_name(segments) if segments else ""
+        self.keys = (where.key, wire.token_key(token_hash), wire.file_key(token_hash, self.name))
+        self.now = 0.0
 
 
 def _fresh(record: TokenRecord, blob: bytes | None) -> StoredFile | None:

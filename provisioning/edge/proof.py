@@ -51,9 +51,10 @@ class ProofPath:
         return answers.see_other(f"{self._portal}/address-proof/?{urlencode(proof)}")
 
     async def _nonce(self, call: Call) -> str:
+        scope = call.scope or {}
         if call.method is Method.GET:
-            form: bytes | None = call.scope.get("query_string", b"")
-        elif call.scope["method"] == "POST":
+            form: bytes | None = scope.get("query_string", b"")
+        elif scope.get("method") == "POST":
             form = await call.body(LONGEST_FORM)
         else:
             return ""

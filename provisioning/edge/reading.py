@@ -3,14 +3,14 @@
 import functools
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Self
 
 from devices.mac import parse_mac
 from provisioning import wire
 from provisioning.edge.config import Config
-from provisioning.gate import Method
+from provisioning.gate import Caller, Method
 from security.client_ip import client_ip, is_proxy
-from security.networks import origin_of
+from security.networks import Network, origin_of
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -23,6 +23,7 @@ _METHODS = {
     "POST": Method.UPLOAD,
 }
 _MARKS = frozenset({b"origin", b"referer", b"cookie"})
+TOKEN_LENGTH = 40
 _TOKEN_LIKE = re.compile(r"[a-z0-9]{40,}")
 _COMMON_NAME = re.compile(rb"(?:^|[,/+])\s*CN\s*=\s*([^,/+]+)")
 
@@ -30,7 +31,7 @@ _COMMON_NAME = re.compile(rb"(?:^|[,/+])\s*CN\s*=\s*([^,/+]+)")
 class Where:
     """A caller's address in every form that is needed."""
 
-    __slots__ = ("address", "failures_key", "hex", "key", "origin")
+    __slots__ = ("address", "blocked_caller", "caller", "failures_key", "hex", "key", "origin")
 
     def __init__(self, address: int) -> None:
         self.address = address
@@ -38,6 +39,8 @@ class Where:
         self.origin = origin_of(address)
         self.key = wire.address_key(self.origin)
         self.failures_key = wire.failures_key(self.origin)
+        self.caller = Caller(address)
+        self.blocked_caller = Caller(address, blocked=True)
 
 
 class Call:
@@ -55,27 +58,36 @@ class Call:
         "where",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, config: Config) -> None:
-        self.scope = scope
-        self.receive = receive
-        # Of a header sent twice the last one counts; X-Forwarded-For is read from all its lines.
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        method = scope["method"]
+    def __init__(
+        self,
+        method: str,
+        raw_path: bytes,
+        headers: dict[bytes, bytes],
+        where: Where | None,
+        through_proxy: bool,
+        scope: Scope | None = None,
+        receive: Receive | None = None,
+    ) -> None:
         self.method = _METHODS.get(method, Method.OTHER)
         self.is_head = method == "HEAD"
-        self.raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        agent = self.headers.get(b"user-agent", b"")[:LONGEST_AGENT].decode("latin-1")
-        self.agent = hide_tokens(agent)
+        self.raw_path = raw_path
+        self.headers = headers
+        self.where = where
+        self.through_proxy = through_proxy
+        self.scope = scope
+        self.receive = receive
+        self.agent = hide_tokens(headers.get(b"user-agent", b"")[:LONGEST_AGENT].decode("latin-1"))
+
+    @classmethod
+    def of_scope(cls, scope: Scope, receive: Receive, config: Config) -> Self:
+        """Read an ASGI request."""
         peer = scope["client"][0] if scope.get("client") else None
-        self.through_proxy = bool(config.trusted) and is_proxy(peer, config.trusted)
-        if self.through_proxy:
-            lines = [
-                value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"
-            ]
-            address = client_ip(peer, lines, config.trusted)
-            self.where = None if address is None else _where(address)
-        else:
-            self.where = _where_of_peer(peer)
+        pairs = scope["headers"]
+        lines = tuple(value for name, value in pairs if name == b"x-forwarded-for")
+        where, through_proxy = find_caller(peer, lines, config.trusted)
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        # Of a header sent twice the last one counts; X-Forwarded-For is read from all its lines.
+        return cls(scope["method"], raw_path, dict(pairs), where, through_proxy, scope, receive)
 
     @property
     def is_browser(self) -> bool:
@@ -88,7 +100,8 @@ class Call:
         """The MAC in a client certificate that a trusted proxy has verified."""
         if not self.through_proxy or self.headers.get(b"x-client-verify") != b"SUCCESS":
             return None
-        names = [value for name, value in self.scope["headers"] if name == b"x-client-s-dn"]
+        pairs = self.scope["headers"] if self.scope else ()
+        names = [value for name, value in pairs if name == b"x-client-s-dn"]
         found = [cn for name in names for cn in _COMMON_NAME.findall(name)]
         if len(found) != 1:
             return None
@@ -99,6 +112,7 @@ class Call:
 
     async def body(self, most: int) -> bytes | None:
         """Read the body; None when it is longer than `most` or the caller went away."""
+        assert self.receive is not None
         parts: list[bytes] = []
         size = 0
         while True:
@@ -114,15 +128,35 @@ class Call:
                 return b"".join(parts)
 
 
+def find_caller(
+    peer: str | None, forwarded_for: tuple[bytes, ...], trusted: tuple[Network, ...]
+) -> tuple[Where | None, bool]:
+    """Return who asks, and whether a proxy of ours says so."""
+    if not trusted:
+        return _where_of_peer(peer), False
+    return _where_through(peer, forwarded_for, trusted)
+
+
 def hide_tokens(text: str) -> str:
     """Whatever looks like a token is not one's to keep (T7), wherever a caller has put it."""
-    return _TOKEN_LIKE.sub("-", text) if len(text) >= 40 else text
+    if max(map(len, text.split()), default=0) < TOKEN_LENGTH:
+        return text
+    return _TOKEN_LIKE.sub("-", text)
 
 
 @functools.lru_cache(maxsize=65536)
 def _where_of_peer(peer: str | None) -> Where | None:
     address = client_ip(peer, (), ())
     return None if address is None else _where(address)
+
+
+@functools.lru_cache(maxsize=65536)
+def _where_through(
+    peer: str | None, forwarded_for: tuple[bytes, ...], trusted: tuple[Network, ...]
+) -> tuple[Where | None, bool]:
+    lines = [line.decode("latin-1") for line in forwarded_for]
+    address = client_ip(peer, lines, trusted)
+    return (None if address is None else _where(address)), is_proxy(peer, trusted)
 
 
 @functools.lru_cache(maxsize=65536)

@@ -1,9 +1,10 @@
 """A file as it lies in the store: compressed with a trained dictionary, sealed to its device and name. Pure.
 
-The seal holds a digest of the content and the zstd frame. The digest makes the ETag: sealing draws a nonce,
-so the sealed bytes of equal content differ, while a phone that has this content must get its 304.
+The seal holds a tag of the content and the zstd frame. The tag makes the ETag: sealing draws a nonce, so the
+sealed bytes of equal content differ, while a phone that has this content must get its 304.
 """
 
+import base64
 import functools
 import hashlib
 import threading
@@ -16,7 +17,7 @@ from provisioning import wire
 
 DICTIONARY = Path(__file__).with_name("files.zdict")
 LEVEL = 12  # publishing is rare and reading daily; beyond it a file of a few kilobytes gains nothing
-DIGEST = 12
+TAG = 16
 
 
 class _Tools(threading.local):
@@ -38,27 +39,31 @@ def trained_dictionary() -> zstandard.ZstdCompressionDict | None:
         return None
 
 
+def content_tag(body: bytes) -> bytes:
+    """Return sixteen letters that stand for exactly this content."""
+    return base64.urlsafe_b64encode(hashlib.sha256(body).digest()[: TAG * 3 // 4])
+
+
 def seal_file(keyring: Keyring, code: str, name: str, body: bytes) -> bytes:
     """Return the file's body as it may lie in the store; only its own device and name open it again."""
-    digest = hashlib.sha256(body).digest()[:DIGEST]
-    return keyring.seal(digest + _tools.compressor.compress(body), wire.file_about(code, name))
+    return keyring.seal(content_tag(body) + _tools.compressor.compress(body), wire.file_about(code, name))
 
 
 def open_file(keyring: Keyring, code: str, name: str, sealed: bytes) -> bytes:
     """Return the body; SealError when it is another device's, damaged, or of a key or dictionary we lack."""
-    return open_with_digest(keyring, code, name, sealed)[0]
+    return open_with_tag(keyring, code, name, sealed)[0]
 
 
-def open_with_digest(keyring: Keyring, code: str, name: str, sealed: bytes) -> tuple[bytes, bytes]:
-    """Return the body and the digest of it that was sealed with it."""
+def open_with_tag(keyring: Keyring, code: str, name: str, sealed: bytes) -> tuple[bytes, bytes]:
+    """Return the body and the tag that was sealed with it."""
     plain = keyring.open(sealed, wire.file_about(code, name))
-    frame = memoryview(plain)[DIGEST:]
+    frame = memoryview(plain)[TAG:]
     try:
-        return _tools.decompressor.decompress(frame), plain[:DIGEST]
+        return _tools.decompressor.decompress(frame), plain[:TAG]
     except zstandard.ZstdError:
         pass
     try:  # sealed before there was a dictionary
-        return _tools.plain.decompress(frame), plain[:DIGEST]
+        return _tools.plain.decompress(frame), plain[:TAG]
     except zstandard.ZstdError as error:
         raise SealError("the file was compressed with a dictionary that is not this program's") from error
 

@@ -7,7 +7,7 @@ server a miss proves nothing, so `known` is false and the caller is held, never 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,10 @@ class Found:
         self.values = values
 
 
+Then = Callable[[Found], Any]
+Turn = list[tuple[tuple[bytes, ...], Then]]
+
+
 class Store:
     """The way to the store; it connects again by itself."""
 
@@ -42,7 +46,7 @@ class Store:
         self._connection: Connection | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._first_try: asyncio.Event = asyncio.Event()
-        self._turn: list[tuple[tuple[bytes, ...], asyncio.Future[Found]]] = []
+        self._turn: Turn = []
         self._later: list[bytes] = []
         self._takes: list[Take] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -86,16 +90,25 @@ class Store:
 
     async def look(self, *keys: bytes) -> Found:
         """Read keys together with everybody who asks in this turn of the event loop."""
-        if self._connection is None:
-            if self._first_try.is_set():
-                return Found(False, self._tables, (None,) * len(keys))
+        if self._connection is None and not self._first_try.is_set():
             await self.start()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Found] = loop.create_future()
-        if not self._turn:
-            loop.call_soon(self._read)
-        self._turn.append((keys, future))
+        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+
+        def then(found: Found) -> None:
+            if not future.done():
+                future.set_result(found)
+
+        self.look_then(keys, then)
         return await future
+
+    def look_then(self, keys: tuple[bytes, ...], then: Then) -> None:
+        """As `look`, for one who has no task to wait in."""
+        if self._connection is None:
+            then(Found(False, self._tables, (None,) * len(keys)))
+            return
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._read)
+        self._turn.append((keys, then))
 
     async def set_once(self, key: bytes, seconds: int) -> bool:
         """Whether nobody else has set the key in the last seconds. Raises StoreAway."""
@@ -115,7 +128,7 @@ class Store:
         self._connection.send(pack((b"MGET", *names)), take)
         self._send_later()
 
-    def _take(self, turn: list[tuple[tuple[bytes, ...], asyncio.Future[Found]]], reply: Any) -> None:
+    def _take(self, turn: Turn, reply: Any) -> None:
         connection = self._connection
         there = connection is not None and not isinstance(reply, Exception)
         if connection is None or not there or not wire.is_complete(reply[0], connection.run_id):
@@ -126,17 +139,11 @@ class Store:
             task = asyncio.create_task(self._load(reply[0], wire.unpack_number(reply[1])))
             task.add_done_callback(lambda done: self._hand_out(turn, reply if done.result() else None))
 
-    def _hand_out(
-        self, turn: list[tuple[tuple[bytes, ...], asyncio.Future[Found]]], reply: list[bytes | None] | None
-    ) -> None:
-        tables, at = self._tables, 2
-        for keys, future in turn:
+    def _hand_out(self, turn: Turn, reply: list[bytes | None] | None) -> None:
+        known, tables, at = reply is not None, self._tables, 2
+        for keys, then in turn:
             end = at + len(keys)
-            if not future.done():
-                if reply is None:
-                    future.set_result(Found(False, tables, (None,) * len(keys)))
-                else:
-                    future.set_result(Found(True, tables, reply[at:end]))
+            then(Found(known, tables, (None,) * len(keys) if reply is None else reply[at:end]))
             at = end
 
     async def _load(self, marker: bytes, number: int) -> bool:

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -94,6 +94,7 @@ class ServedEdge:
     def __init__(self, config: Config, doors: Doors | None = None) -> None:
         self.doors = doors or Doors()
         self.config = config
+        self.kept = False  # ask over connections that could be kept: the short way, where there is one
         self.edge = app.build(
             config,
             claim=self.doors.claim,
@@ -106,7 +107,7 @@ class ServedEdge:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 self.edge,
-                http="httptools",
+                http="provisioning.edge.daily:DailyProtocol",
                 loop="uvloop",
                 ws="none",
                 server_header=False,
@@ -129,6 +130,10 @@ class ServedEdge:
         self._thread.join(PATIENCE)
         self._socket.close()
 
+    @property
+    def connections(self) -> set[Any]:
+        return self._server.server_state.connections
+
     def ask(
         self,
         path: str,
@@ -142,21 +147,58 @@ class ServedEdge:
         pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or [])
         if body is not None:
             pairs.append(("Content-Length", str(len(body))))
-        head = [f"{method} {path} HTTP/1.1", "Host: phones.example.org", "Connection: close"]
-        head += [f"{name}: {value}" for name, value in pairs]
-        data = "\r\n".join([*head, "", ""]).encode("latin-1") + (body or b"")
+        data = written(method, path, pairs, body, kept=self.kept)
         with socket.create_connection(("127.0.0.1", self.port), 10, (source, 0)) as caller:
             caller.settimeout(PATIENCE)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 caller.sendall(data)
-            parts = []
+            raw = b""
             with contextlib.suppress(ConnectionResetError):
-                while part := caller.recv(65536):
-                    parts.append(part)
-        return _parse(b"".join(parts))
+                while (part := caller.recv(65536)) or not raw:
+                    raw += part
+                    if not part or (self.kept and _is_whole(raw, method)):
+                        break
+        return parse(raw)
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stop the event loop, so that what is sent meanwhile is there in one turn."""
+        go_on, stands = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            stands.set()
+            go_on.wait(PATIENCE)
+
+        keeper = self.edge.store._keeper
+        assert keeper is not None
+        keeper.get_loop().call_soon_threadsafe(stand)
+        assert stands.wait(PATIENCE)
+        try:
+            yield
+        finally:
+            go_on.set()
 
 
-def _parse(raw: bytes) -> Reply:
+def written(
+    method: str, path: str, pairs: list[tuple[str, str]], body: bytes | None = None, *, kept: bool
+) -> bytes:
+    """The bytes of a request."""
+    head = [f"{method} {path} HTTP/1.1", "Host: phones.example.org"]
+    head += [] if kept else ["Connection: close"]
+    head += [f"{name}: {value}" for name, value in pairs]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + (body or b"")
+
+
+def _is_whole(raw: bytes, method: str) -> bool:
+    _, end, body = raw.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    reply = parse(raw)
+    bodiless = method == "HEAD" or reply.status in (204, 304)
+    return bodiless or len(body) == int(reply.headers["content-length"])
+
+
+def parse(raw: bytes) -> Reply:
     head, _, body = raw.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.split(": ", 1) for line in lines)

@@ -167,7 +167,8 @@ class Command(BaseCommand):
                     "edge",
                     [
                         *(*python, "uvicorn", "portal.asgi:edge", "--host", self.listen),
-                        *("--port", str(self.phones_port), "--loop", "uvloop", "--http", "httptools"),
+                        *("--port", str(self.phones_port), "--loop", "uvloop"),
+                        *("--http", "provisioning.edge.daily:DailyProtocol", "--no-date-header"),
                         *("--ws", "none", "--no-access-log", "--no-server-header", "--no-proxy-headers"),
                         *("--log-level", "warning", "--app-dir", str(settings.BASE_DIR)),
                     ],
