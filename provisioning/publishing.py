@@ -38,8 +38,8 @@ def device_changed(device_id: int, *, files: bool = False) -> None:
     devices_changed([device_id], files=files)
 
 
-def devices_changed(device_ids: Sequence[int], *, files: bool = False) -> None:
-    """As `device_changed`, for many."""
+def devices_changed(device_ids: Sequence[int], *, files: bool = False, queue: bool = True) -> None:
+    """As `device_changed`, for many; without `queue` the caller compiles the files himself."""
     ids = list(device_ids)
     if not ids:
         return
@@ -50,7 +50,7 @@ def devices_changed(device_ids: Sequence[int], *, files: bool = False) -> None:
         Outbox.objects.bulk_create(
             Outbox(what=Outbox.What.DEVICE, device_id=pk, details={"files": files}) for pk in chunk
         )
-    _on_commit(_publish_now, ids, files)
+    _on_commit(_publish_now, ids, files and queue)
 
 
 def claimed(device_id: int) -> None:
@@ -84,11 +84,11 @@ def lists_changed() -> None:
     _on_commit(_quietly, publish_lists, [row.pk])
 
 
-def republish_all() -> int:
+def republish_all(*, queue: bool = True) -> int:
     """Compile and publish every device anew; returns how many there are."""
     ids = list(Lock.objects.order_by("pk").values_list("pk", flat=True))
     with transaction.atomic():
-        devices_changed(ids, files=True)
+        devices_changed(ids, files=True, queue=queue)
         lists_changed()
     return len(ids)
 
@@ -214,9 +214,9 @@ def compile_later(device_ids: Sequence[int], *, wanted: bool = False) -> None:
 # --- inside ------------------------------------------------
 
 
-def _publish_now(device_ids: Sequence[int], files: bool) -> None:
+def _publish_now(device_ids: Sequence[int], queue: bool) -> None:
     _quietly(publish_devices, device_ids)
-    if files:
+    if queue:
         compile_later(device_ids)
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 import redis
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from accounts.models import Account
@@ -254,3 +256,28 @@ def test_a_device_that_cannot_be_compiled_says_why_and_stays_in_the_outbox(
 
 def test_token_urls_are_below_the_phones_address(moved: Device) -> None:
     assert tokens.private_url(current(moved), moved).startswith(f"{settings.PHONES_URL}/d/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_republish_brings_an_empty_store_up_to_date(store: redis.Redis) -> None:
+    phone = make_phone(make_account("platform", kind=Account.Kind.PLATFORM))
+    claims.claim(request(phone))
+    store.flushall()
+    out = StringIO()
+
+    call_command("republish", stdout=out)
+
+    assert out.getvalue() == "1 phones published, 0 could not be compiled\n"
+    assert keeper.is_complete() is True
+    assert store.get(wire.file_key(current(phone).hash, f"{phone.mac}.cfg")) is not None
+
+
+def test_republish_says_in_one_line_that_the_store_is_away(
+    store_server: embedded.Store, phone: Device
+) -> None:
+    store_server.stop()
+    try:
+        with pytest.raises(CommandError, match="The store cannot be reached"):
+            call_command("republish")
+    finally:
+        store_server.start()
