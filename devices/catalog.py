@@ -1,18 +1,29 @@
 """The families of phones, read from families/*/family.toml into plain objects. Pure.
 
-A misspelt key stops the loader with the file and the key: data that nobody reads would be data that nobody misses.
+A misspelt key stops the loader with the file and the key: data that nobody reads is data that nobody misses.
 """
 
 import functools
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from devices.family import (
+    AgentPattern,
+    Expansion,
+    Family,
+    Generation,
+    Model,
+    Protection,
+    Resync,
+    squeeze,
+)
 from devices.paths import FileKind, FileRule, Grammar, PathMatch, split_path
 from devices.phone import HARDENING, KeyKind
+
+__all__ = ["Catalog", "CatalogError", "Family", "Generation", "Model", "Protection", "catalog", "load"]
 
 FAMILIES = Path(__file__).parent / "families"
 
@@ -21,123 +32,6 @@ _T = TypeVar("_T")
 
 class CatalogError(Exception):
     """A family's data cannot be read; the message names the file, the place and the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentPattern:
-    """One spelling of a family's User-Agent; the groups are model, firmware, mac, product and stage."""
-
-    pattern: str
-    examples: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """What one neutral protection becomes in the vendor's keys, switched on and switched off."""
-
-    on: Mapping[str, str] = field(default_factory=dict)
-    off: Mapping[str, str] = field(default_factory=dict)
-    by_template: bool = False  #: written by the template, because it depends on more than on and off
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """Firmware that spells or hands over differently from the family's newest."""
-
-    title: str
-    firmware: str = ""  #: regular expression over the whole version; empty fits none
-    handover: str = "include"  #: include | poll: how the bootstrap leads to the private URL
-    slow: bool = False  #: the way to the private URL can take up to an hour
-    without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
-    hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
-
-
-@dataclass(frozen=True, slots=True)
-class Expansion:
-    """Key modules that can be plugged in."""
-
-    modules: int = 0
-    keys: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model of phone."""
-
-    name: str
-    title: str
-    lines: int  #: SIP identities it can register
-    keys: int  #: keys beside the display, all pages
-    generation: str
-    memory_keys: int = 0  #: a second block of keys on the phone itself
-    expansion: Expansion = Expansion()
-    first_line: int = 1  #: what a watching key calls the first line
-    single_step: bool = False  #: cannot be moved to a private URL
-    no_tls: bool = False  #: gets http addresses
-    aliases: tuple[str, ...] = ()
-    codes: tuple[str, ...] = ()  #: the vendor's numbers in common file names
-    doubts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Resync:
-    """How a phone is asked to fetch again."""
-
-    event: str
-    reboot_event: str
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One vendor's way of provisioning: data and templates."""
-
-    code: str
-    folder: Path
-    name: str
-    format: str  #: lines | xml: picks the escaping rule
-    ouis: tuple[str, ...]
-    folders: tuple[str, ...]  #: leading folders of the phones' own making
-    model_prefixes: tuple[str, ...]  #: what agents and people write before a model's name
-    agents: tuple[AgentPattern, ...]
-    files: tuple[FileRule, ...]
-    generations: Mapping[str, Generation]
-    models: Mapping[str, Model]
-    key_codes: Mapping[str, str]
-    values: Mapping[str, Mapping[str, str]]
-    limits: Mapping[str, str]  #: field of the settings -> what the vendor's format can carry, as a regular expression
-    hardening: Mapping[str, Protection]
-    cannot: Mapping[str, str]  #: protection -> why this family has none
-    resync: Resync
-    doubts: tuple[str, ...]
-    grammar: Grammar
-    spellings: Mapping[str, str]
-
-    def find_model(self, text: str) -> Model | None:
-        """Return the model by its catalogue name or as its User-Agent spells it."""
-        return self.models.get(self.spellings.get(_squeeze(text), ""))
-
-    def generation_of(self, model: str, firmware: str | None = None) -> str:
-        """Return the generation that a firmware belongs to; without one, the model's own."""
-        if firmware:
-            for code, generation in self.generations.items():
-                if generation.firmware and _fits(generation.firmware, firmware):
-                    return code
-        return self.models[model].generation
-
-    def key_kinds(self, model: str, generation: str | None = None) -> frozenset[KeyKind]:
-        """Return the kinds of key that a model can show."""
-        without = self.generations[generation or self.models[model].generation].without_keys
-        return frozenset(KeyKind(kind) for kind in self.key_codes if kind not in without)
-
-    def protections(self, generation: str) -> dict[str, Protection]:
-        """Return what each neutral protection becomes for a generation."""
-        return {**self.hardening, **self.generations[generation].hardening}
-
-    @property
-    def helper(self) -> FileRule | None:
-        """The small file that makes a phone ask again soon, named by bootstraps."""
-        return next((file for file in self.files if file.helper), None)
 
 
 class Catalog:
@@ -199,14 +93,15 @@ def _family(file: Path) -> Family:
 
 
 def _read(file: Path, raw: dict[str, Any]) -> Family:
+    files = tuple(_file(row) for row in raw.pop("files"))
     tables = {
         "agents": tuple(_build(AgentPattern, row, "agents") for row in raw.pop("agents")),
-        "files": tuple(_file(row) for row in raw.pop("files")),
+        "files": files,
         "hardening": _protections(raw.pop("hardening"), "hardening"),
         "generations": {code: _generation(code, row) for code, row in raw.pop("generations").items()},
         "resync": _build(Resync, raw.pop("resync"), "resync"),
     }
-    models = {name: _model(name, {"title": f"{raw['name']} {name}", **row}) for name, row in raw.pop("models").items()}
+    models = {name: _model(raw["name"], name, row) for name, row in raw.pop("models").items()}
     code = file.parent.name
     family = _build(
         Family,
@@ -216,7 +111,7 @@ def _read(file: Path, raw: dict[str, Any]) -> Family:
             "code": code,
             "folder": file.parent,
             "models": models,
-            "grammar": Grammar(code, tables["files"], raw["folders"]),
+            "grammar": Grammar(code, files, raw["folders"]),
             "spellings": _spellings(models, ["", *raw["model_prefixes"]]),
         },
         "family",
@@ -235,9 +130,11 @@ def _generation(code: str, row: dict[str, Any]) -> Generation:
     return _build(Generation, {**row, "hardening": protections}, where)
 
 
-def _model(name: str, row: dict[str, Any]) -> Model:
+def _model(brand: str, name: str, row: dict[str, Any]) -> Model:
     expansion = _build(Expansion, row.pop("expansion", {}), f"models.{name}.expansion")
-    return _build(Model, {**row, "name": name, "expansion": expansion}, f"models.{name}")
+    return _build(
+        Model, {"title": f"{brand} {name}", **row, "name": name, "expansion": expansion}, f"models.{name}"
+    )
 
 
 def _protections(rows: dict[str, Any], where: str) -> dict[str, Protection]:
@@ -262,17 +159,18 @@ def _check(family: Family) -> None:
             raise ValueError(f"[models.{name}] names the unknown generation {model.generation!r}")
         expansion = model.expansion
         for number in (model.lines, model.keys, model.memory_keys, expansion.modules, expansion.keys):
-            if not isinstance(number, int) or number < 0:
+            if number < 0:
                 raise ValueError(f"[models.{name}] counts with {number!r}")
     for at, file in enumerate(family.files):
         for absent in file.absent_in:
             if absent not in family.generations:
                 raise ValueError(f"[files] number {at + 1} names the unknown generation {absent!r}")
-    for kind in (*family.key_codes, *(kind for entry in family.generations.values() for kind in entry.without_keys)):
+    generations = family.generations.values()
+    for kind in (*family.key_codes, *(kind for entry in generations for kind in entry.without_keys)):
         KeyKind(kind)
     names = set(HARDENING)
     said = set(family.hardening) | set(family.cannot)
-    for table in (family.hardening, family.cannot, *(entry.hardening for entry in family.generations.values())):
+    for table in (family.hardening, family.cannot, *(entry.hardening for entry in generations)):
         if unknown := sorted(set(table) - names):
             raise ValueError(f"[hardening] has the unknown protection {unknown[0]!r}")
     if missing := sorted(names - said):
@@ -284,19 +182,6 @@ def _spellings(models: Mapping[str, Model], prefixes: Sequence[str]) -> dict[str
     for name, model in models.items():
         for spelling in (name, *model.aliases):
             for prefix in prefixes:
-                if found.setdefault(_squeeze(prefix + spelling), name) != name:
+                if found.setdefault(squeeze(prefix + spelling), name) != name:
                     raise ValueError(f"[models.{name}] has the spelling {spelling!r} of another model")
     return found
-
-
-def _squeeze(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
-
-
-@functools.cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def _fits(pattern: str, text: str) -> bool:
-    return _compiled(pattern).fullmatch(text) is not None

@@ -42,14 +42,14 @@ class PlacedKey:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Accounts in order and every key the model has, the empty ones too: phones keep what a file leaves out."""
+    """Accounts in order and every key of the model, empty ones too: phones keep what a file leaves out."""
 
     accounts: tuple[Account, ...]
     keys: tuple[PlacedKey, ...]
 
 
 def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> Layout:
-    """Return accounts and keys as they sit on this model; DoesNotFit names the line or key that has no place."""
+    """Return accounts and keys as they sit on this model; DoesNotFit names what has no place."""
     room = _room(model)
     keyed = model.keys + model.memory_keys > 0
     settings: dict[int, KeySetting] = {}
@@ -64,7 +64,8 @@ def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> L
             raise DoesNotFit(f"lines[{at}]", f"{model.title} has {model.lines} lines")
         by_position[line.position] = number
         shown.setdefault(number, []).append(line)
-        settings[line.position] = KeySetting(line.position, KeyKind.LINE, label=line.label, line=line.position)
+        shows = KeySetting(line.position, KeyKind.LINE, label=line.label, line=line.position)
+        settings[line.position] = shows
     for at, key in enumerate(phone.keys):
         _claim(f"keys[{at}].position", key.position, room, settings)
         if key.kind not in kinds:

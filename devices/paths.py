@@ -1,6 +1,6 @@
 """The path grammar: which file of which family a request names, and for which MAC. Pure.
 
-A family's patterns become one regular expression, tried against the whole path below the root or the private URL.
+A family's patterns become one regular expression, tried against the path below the root or the private URL.
 """
 
 import re
@@ -60,7 +60,7 @@ class FileRule:
 
     @property
     def served(self) -> bool:
-        """Whether it is a common file that has content; others without a MAC are 404 and count against nobody."""
+        """Whether it is a common file with content; others without a MAC are 404 and count against nobody."""
         return bool(self.common)
 
 
@@ -108,7 +108,7 @@ def split_path(raw_path: bytes | str) -> list[str] | None:
     if _BAD_ESCAPE.search(raw):
         return None
     decoded = unquote_to_bytes(raw)
-    if decoded.count(b"/") != raw.count(b"/"):  # an encoded slash would make folders that the caller did not write
+    if decoded.count(b"/") != raw.count(b"/"):  # an encoded slash would make folders nobody wrote
         return None
     decoded = decoded.removeprefix(b"/")
     if not decoded or len(decoded) > MAX_PATH_BYTES or b"\\" in decoded or b"\0" in decoded:

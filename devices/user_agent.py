@@ -1,4 +1,4 @@
-"""What a request says of itself in its User-Agent. Free text: it can raise suspicion, it never proves anything. Pure."""
+"""What a request says of itself in its User-Agent: free text that may raise suspicion, no more. Pure."""
 
 import functools
 import re
@@ -24,7 +24,7 @@ class Agent:
 
 
 def parse_agent(text: str | None, families: Catalog | None = None) -> Agent | None:
-    """Return what the agent says, or None when no family sends it so; anchored, and never from an overlong text."""
+    """Return what the agent says; None when no family sends it so, and for an overlong text."""
     if not text or len(text) > MAX_LENGTH:
         return None
     for family, pattern in _patterns(families or catalog()):
@@ -34,7 +34,7 @@ def parse_agent(text: str | None, families: Catalog | None = None) -> Agent | No
 
 
 def product_name(text: str | None) -> str:
-    """Return any agent's product without version and MAC, at most 120 characters; empty when there is none."""
+    """Return any agent's product without version and MAC, at most 120 characters; may be empty."""
     if agent := parse_agent(text):
         return agent.product
     kept = "".join(character for character in (text or "")[:MAX_LENGTH] if character.isprintable())
@@ -66,5 +66,7 @@ def _mac(text: str) -> str | None:
 @functools.cache
 def _patterns(families: Catalog) -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple(
-        (family.code, re.compile(agent.pattern)) for family in families.families.values() for agent in family.agents
+        (code, re.compile(agent.pattern))
+        for code, family in families.families.items()
+        for agent in family.agents
     )

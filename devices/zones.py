@@ -1,4 +1,4 @@
-"""What a time zone means to a phone: offset from UTC and the yearly turns, from a table shipped with the code. Pure."""
+"""What a time zone means to a phone: offset from UTC and yearly turns, from a table that we ship. Pure."""
 
 import functools
 import re
@@ -74,8 +74,9 @@ def _parse(name: str, rule: str) -> Zone:
 def _turn(text: str) -> Turn:
     """Read one turn. Phones know whole hours of one day only.
 
-    The few rules that reach into the day before or after (Chile's 24:00, Greenland's -1:00) come out at most an
-    hour early or late, once in spring and once in autumn.
+    The few rules that reach into the day before or after (Chile's 24:00, Greenland's -1:00) come out at most
+    an hour early or late, once in spring and once in autumn. For Gaza, Hebron and Israel "so many hours after
+    the fourth Thursday" becomes that weekday of the fourth week, which in some years is a week early.
     """
     found = _TURN.fullmatch(text)
     if found is None:

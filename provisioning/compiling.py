@@ -1,6 +1,6 @@
 """Turns a phone's settings into the bytes of its files: same settings, same bytes. Pure.
 
-Three kinds of file: the full one below the private URL, the bootstrap at the root, the common one that knows no device.
+Three kinds: the full file below the private URL, the bootstrap at the root, the common file without a device.
 """
 
 import functools
@@ -60,7 +60,7 @@ class Schedule:
 def compile_full(
     phone: PhoneSettings, private_url: str, *, families: Catalog | None = None
 ) -> dict[str, CompiledFile]:
-    """Return every file with content that this phone may fetch below its private URL, by name (lower-case MAC)."""
+    """Return every file that this phone may fetch below its private URL, by name with lower-case MAC."""
     family, model = _model(families or catalog(), phone.family, phone.model)
     generation = _generation(family, model, phone)
     context = _full_context(family, model, generation, phone, _folder("private_url", private_url))
@@ -85,8 +85,8 @@ def compile_bootstrap(
 ) -> CompiledFile:
     """Return the root's answer under one claiming name.
 
-    The settings are looked at for a `single_step` model only, which gets its full file here, and for the firmware
-    generation: a bootstrap has no way to hold a SIP secret.
+    The settings are looked at for a `single_step` model only, which gets its full file here, and for the
+    firmware generation: a bootstrap has no way to hold a SIP secret.
     """
     known = families or catalog()
     vendor, kind = _model(known, family, model)
@@ -117,7 +117,7 @@ def compile_bootstrap(
 def compile_common(
     family: str, file_name: str, root_url: str, *, families: Catalog | None = None
 ) -> CompiledFile:
-    """Return a file that knows no device: no account, no provisioning address, nothing that resets what is absent."""
+    """Return a file that knows no device: no account, no address, nothing that resets what is absent."""
     vendor = (families or catalog()).families.get(family)
     if vendor is None:
         raise CompileError("family", f"{family!r} is not known")
@@ -161,8 +161,10 @@ def _full_context(
         "accounts": layout.accounts,
         "unused_accounts": range(len(layout.accounts) + 1, model.lines + 1),
         "keys": [key for key in layout.keys if key.kind is not KeyKind.EMPTY],
-        # Plain tuples: the sandbox checks every attribute, and a phone with modules has hundreds of empty keys.
-        "empty_keys": [(key.bank, key.module, key.number) for key in layout.keys if key.kind is KeyKind.EMPTY],
+        # Plain tuples: the sandbox checks every attribute, and modules bring hundreds of empty keys.
+        "empty_keys": [
+            (key.bank, key.module, key.number) for key in layout.keys if key.kind is KeyKind.EMPTY
+        ],
         "clock": _clock(phone.time.zone),
         "schedule": _schedule(phone.poll_minute),
         "hardening": _hardening(family, generation, phone, len(layout.accounts)),
@@ -187,7 +189,7 @@ def _clock(name: str) -> Zone:
 
 
 def _schedule(minute: int) -> Schedule:
-    """Give the phone's own half hour; one that would cross midnight is moved before it, vendors disagree there."""
+    """Give the phone's own half hour; one that would cross midnight is moved before it."""
     begin = min(minute, _DAY - 1 - _WINDOW)
     return Schedule(_time_of_day(begin), _time_of_day(begin + _WINDOW))
 

@@ -1,0 +1,141 @@
+"""What a family of phones is made of: models, generations, files, agents, protections. Pure."""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devices.paths import FileRule, Grammar
+from devices.phone import KeyKind
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPattern:
+    """One spelling of a family's User-Agent; the groups are model, firmware, mac, product and stage."""
+
+    pattern: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What one neutral protection becomes in the vendor's keys, switched on and switched off."""
+
+    on: Mapping[str, str] = field(default_factory=dict)
+    off: Mapping[str, str] = field(default_factory=dict)
+    by_template: bool = False  #: written by the template, because it depends on more than on and off
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Firmware that spells or hands over differently from the family's newest."""
+
+    title: str
+    firmware: str = ""  #: regular expression over the whole version; empty fits none
+    handover: str = "include"  #: include | poll: how the bootstrap leads to the private URL
+    slow: bool = False  #: the way to the private URL can take up to an hour
+    without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
+    hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Key modules that can be plugged in."""
+
+    modules: int = 0
+    keys: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of phone."""
+
+    name: str
+    title: str
+    lines: int  #: SIP identities it can register
+    keys: int  #: keys beside the display, all pages
+    generation: str
+    memory_keys: int = 0  #: a second block of keys on the phone itself
+    expansion: Expansion = Expansion()
+    first_line: int = 1  #: what a watching key calls the first line
+    single_step: bool = False  #: cannot be moved to a private URL
+    no_tls: bool = False  #: gets http addresses
+    aliases: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()  #: the vendor's numbers in common file names
+    doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """How a phone is asked to fetch again."""
+
+    event: str
+    reboot_event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One vendor's way of provisioning: data and templates."""
+
+    code: str
+    folder: Path
+    name: str
+    format: str  #: lines | xml: picks the escaping rule
+    ouis: tuple[str, ...]
+    folders: tuple[str, ...]  #: leading folders of the phones' own making
+    model_prefixes: tuple[str, ...]  #: what agents and people write before a model's name
+    agents: tuple[AgentPattern, ...]
+    files: tuple[FileRule, ...]
+    generations: Mapping[str, Generation]
+    models: Mapping[str, Model]
+    key_codes: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+    limits: Mapping[str, str]  #: field of the settings -> regular expression of what the vendor can carry
+    hardening: Mapping[str, Protection]
+    cannot: Mapping[str, str]  #: protection -> why this family has none
+    resync: Resync
+    doubts: tuple[str, ...]
+    grammar: Grammar
+    spellings: Mapping[str, str]
+
+    def find_model(self, text: str) -> Model | None:
+        """Return the model by its catalogue name or as its User-Agent spells it."""
+        return self.models.get(self.spellings.get(squeeze(text), ""))
+
+    def generation_of(self, model: str, firmware: str | None = None) -> str:
+        """Return the generation that a firmware belongs to; without one, the model's own."""
+        if firmware:
+            for code, generation in self.generations.items():
+                if generation.firmware and _fits(generation.firmware, firmware):
+                    return code
+        return self.models[model].generation
+
+    def key_kinds(self, model: str, generation: str | None = None) -> frozenset[KeyKind]:
+        """Return the kinds of key that a model can show."""
+        without = self.generations[generation or self.models[model].generation].without_keys
+        return frozenset(KeyKind(kind) for kind in self.key_codes if kind not in without)
+
+    def protections(self, generation: str) -> dict[str, Protection]:
+        """Return what each neutral protection becomes for a generation."""
+        return {**self.hardening, **self.generations[generation].hardening}
+
+    @property
+    def helper(self) -> FileRule | None:
+        """The small file that makes a phone ask again soon, named by bootstraps."""
+        return next((file for file in self.files if file.helper), None)
+
+
+def squeeze(text: str) -> str:
+    """Return a model's spelling without case, blanks and punctuation."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return _compiled(pattern).fullmatch(text) is not None

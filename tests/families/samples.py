@@ -1,0 +1,63 @@
+"""Settings that every family can carry, for the tests of the compiled files."""
+
+from dataclasses import replace
+
+from devices.catalog import catalog
+from devices.family import Family, Model
+from devices.phone import (
+    KeyKind,
+    KeySetting,
+    Line,
+    PhoneSettings,
+    SipServer,
+    Srtp,
+    TimeSettings,
+    Transport,
+)
+
+MAC = "00005e00531a"
+TOKEN = "k3" * 20
+PRIVATE = f"https://p.example.org/d/{TOKEN}/"
+ENTRY = f"https://p.example.org/d/{'e7' * 20}/"
+ROOT = "https://p.example.org"
+SECRETS = ("s3cret-of-214", "s3cret-of-250", "Adm1nPassw0rd")
+
+MODELS = [(family.code, model) for family in catalog().families.values() for model in family.models]
+
+
+def settings(family: str, model: str, **changes: object) -> PhoneSettings:
+    """A phone with a line of its own and, where the model has room, a shared one and a key of every kind."""
+    vendor = catalog().families[family]
+    kind = vendor.models[model]
+    lines = (
+        Line(1, "214", "auth214", SECRETS[0], "sip.example.org", "Ben Hall", "Ben"),
+        Line(2, "250", "auth250", SECRETS[1], "sip.example.org", "Sales", "Sales", shared=True),
+    )
+    phone = PhoneSettings(
+        mac=MAC,
+        family=family,
+        model=model,
+        name="Ben Hall, desk",
+        sip=SipServer("sip.example.org", 5061, Transport.TLS, "edge.example.org", 5061, 600, Srtp.OPTIONAL),
+        lines=lines[: min(kind.lines, 2) if kind.keys != 1 else 1],
+        keys=_keys(vendor, kind),
+        time=TimeSettings("Europe/Berlin", "ntp.example.org"),
+        voicemail_number="*97",
+        admin_password=SECRETS[2],
+        user_password="Us3rPass",
+        poll_minute=201,
+    )
+    return replace(phone, **changes)  # type: ignore[arg-type]
+
+
+def _keys(vendor: Family, kind: Model) -> tuple[KeySetting, ...]:
+    room = kind.keys + kind.memory_keys + kind.expansion.modules * kind.expansion.keys
+    kinds = sorted(vendor.key_kinds(kind.name) - {KeyKind.LINE, KeyKind.EMPTY})
+    # The first places after the lines, then the first of the next block of keys.
+    places = [*range(3, min(kind.keys, 3 + len(kinds)) + 1), kind.keys + 1, kind.keys + kind.memory_keys + 1]
+    places = sorted({place for place in places if 3 <= place <= room})
+    values = {KeyKind.URL: "http://192.0.2.1/door?open=1&id=2", KeyKind.DTMF: "#55"}
+    return tuple(
+        KeySetting(place, what, values.get(what, f"70{place}"), f"{what.value} & <{place}>")
+        for place, what in zip(places, kinds * 3, strict=False)
+    )

@@ -1,0 +1,148 @@
+"""Values that a phone's file cannot carry fail loudly, by name; all others can be read back."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from devices.phone import KeyKind, KeySetting, Line, PhoneSettings
+from provisioning.compiling import CompileError, compile_full
+from tests.families.reading import read
+from tests.families.samples import MAC, PRIVATE, settings
+
+PHONES = {"lines": settings("yealink", "T46S"), "xml": settings("poly", "VVX450")}
+FILES = {"lines": f"{MAC}.cfg", "xml": f"phone{MAC}.cfg"}
+
+
+def _fails(phone, field):
+    with pytest.raises(CompileError) as error:
+        compile_full(phone, PRIVATE)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize("form", ["lines", "xml"])
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\t", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\ufffe", "\ud800"]
+)
+def test_a_control_character_is_refused_by_name(form, character):
+    phone = PHONES[form]
+    label = f"Ben{character}account.1.password = x"
+
+    _fails(replace(phone, lines=(replace(phone.lines[0], label=label),)), "lines[0].label")
+    _fails(replace(phone, keys=(KeySetting(3, KeyKind.BLF, "1", label),)), "keys[0].label")
+    _fails(replace(phone, name=label), "name")
+    _fails(replace(phone, sip=replace(phone.sip, host=f"a{character}b")), "sip.host")
+
+
+@pytest.mark.parametrize("label", ["%NULL%", " Ben", "Ben ", "\u00a0Ben"])
+def test_what_lines_would_lose_or_misread(label):
+    phone = PHONES["lines"]
+
+    _fails(replace(phone, lines=(replace(phone.lines[0], label=label),)), "lines[0].label")
+
+
+@pytest.mark.parametrize(
+    ("form", "changes", "field"),
+    [
+        ("lines", {"admin_password": "with:colon"}, "admin_password"),
+        ("lines", {"admin_password": "x" * 33}, "admin_password"),
+        ("xml", {"admin_password": "456"}, "admin_password"),
+        ("xml", {"admin_password": "a<b"}, "admin_password"),
+        ("xml", {"keys": (KeySetting(3, KeyKind.SPEED_DIAL, "1$Tinvite$"),)}, "keys[0].value"),
+        ("xml", {"keys": (KeySetting(3, KeyKind.URL, "http://192.0.2.1/"),)}, "keys[0].kind"),
+        ("xml", {"keys": (KeySetting(999, KeyKind.BLF, "1"),)}, "keys[0].position"),
+        ("xml", {"keys": (KeySetting(1, KeyKind.BLF, "1"),)}, "keys[0].position"),
+        ("xml", {"keys": (KeySetting(3, KeyKind.BLF, "1", line=7),)}, "keys[0].line"),
+        ("lines", {"lines": (Line(0, "1", "", "x"),)}, "lines[0].position"),
+        ("lines", {"lines": (Line(1, "", "", "x"),)}, "lines[0].username"),
+        ("lines", {"lines": tuple(Line(at, str(at), "", "x") for at in range(1, 18))}, "lines[16]"),
+        ("lines", {"language": "tlh"}, "language"),
+        ("lines", {"poll_minute": 1440}, "poll_minute"),
+        ("lines", {"mac": "00005E00531A"}, "mac"),
+        ("lines", {"generation": "v1"}, "generation"),
+        ("lines", {"model": "T99"}, "model"),
+    ],
+)
+def test_what_a_phone_cannot_have(form, changes, field):
+    _fails(replace(PHONES[form], **changes), field)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"host": ""}, "sip.host"),
+        ({"host": "sip example"}, "sip.host"),
+        ({"outbound_host": "-x"}, "sip.outbound_host"),
+        ({"port": 65536}, "sip.port"),
+        ({"expires": 0}, "sip.expires"),
+    ],
+)
+def test_what_no_server_is(changes, field):
+    phone = PHONES["lines"]
+
+    _fails(replace(phone, sip=replace(phone.sip, **changes)), field)
+
+
+def test_an_unknown_zone_is_refused():
+    phone = PHONES["lines"]
+
+    _fails(replace(phone, time=replace(phone.time, zone="Mars/Olympus")), "time.zone")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://p.example.org/d/x/", "https://p.example.org/d/x y/", 'https://h/"/', "/d/x/"]
+)
+def test_what_is_no_address(url):
+    with pytest.raises(CompileError) as error:
+        compile_full(PHONES["lines"], url)
+
+    assert error.value.field == "private_url"
+
+
+def test_secrets_are_not_in_the_settings_own_text():
+    text = repr(PHONES["lines"])
+
+    assert "s3cret" not in text
+    assert "Adm1n" not in text
+
+
+def _read_back(phone: PhoneSettings, form: str, key: str) -> str | CompileError:
+    try:
+        files = compile_full(phone, PRIVATE)
+    except CompileError as error:
+        return error
+    return read(form, files[FILES[form]].body)[key]
+
+
+@given(label=st.text(max_size=40))
+@example(label="a = b")
+@example(label="#Ben")
+@example(label='Ben" x="1')
+@example(label="{{ phone }}")
+def test_any_label_is_read_back_or_refused(label):
+    for form, key in (("lines", "account.1.label"), ("xml", "reg.1.label")):
+        line = replace(PHONES[form].lines[0], label=label)
+
+        found = _read_back(replace(PHONES[form], lines=(line,), keys=()), form, key)
+
+        told = (
+            found.field == "lines[0].label"
+            if isinstance(found, CompileError)
+            else found == (label or "Ben Hall")
+        )
+        assert told, (form, label, found)
+
+
+@given(secret=st.text(st.characters(codec="utf-8"), min_size=3, max_size=40))
+def test_any_secret_is_read_back_or_refused_without_showing_it(secret):
+    for form, key in (("lines", "account.1.password"), ("xml", "reg.1.auth.password")):
+        line = replace(PHONES[form].lines[0], secret=secret)
+
+        found = _read_back(replace(PHONES[form], lines=(line,), keys=()), form, key)
+
+        if isinstance(found, CompileError):
+            assert found.field == "lines[0].secret"
+            assert secret not in str(found)
+        else:
+            assert found == secret

@@ -1,0 +1,52 @@
+"""Files as they were when a person last looked at them; LATCHKEY_GOLDEN=write renews them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from devices.catalog import catalog
+from provisioning.compiling import CompiledFile, compile_bootstrap, compile_full
+from tests.families.samples import ENTRY, MAC, PRIVATE, ROOT, settings
+
+GOLDEN = Path(__file__).parent / "golden"
+MODELS = [
+    ("yealink", "T20P"),
+    ("yealink", "T38G"),
+    ("yealink", "T23G"),
+    ("yealink", "T46S"),
+    ("yealink", "T54W"),
+    ("yealink", "T77U"),
+    ("yealink", "CP920"),
+    ("yealink", "W60B"),
+    ("poly", "SPIP550"),
+    ("poly", "SSIP6000"),
+    ("poly", "VVX150"),
+    ("poly", "VVX450"),
+    ("poly", "CCX500"),
+    ("poly", "EdgeE450"),
+]
+
+
+def _files(family: str, model: str) -> dict[str, CompiledFile]:
+    vendor = catalog().families[family]
+    found = {f"private/{name}": file for name, file in compile_full(settings(family, model), PRIVATE).items()}
+    for rule in vendor.files:
+        if rule.claims and vendor.models[model].generation not in rule.absent_in:
+            name = rule.path.replace("{mac}", MAC)
+            found[f"root/{name}"] = compile_bootstrap(family, model, MAC, name, ENTRY, ROOT)
+    return found
+
+
+@pytest.mark.parametrize(("family", "model"), MODELS)
+def test_files_are_as_they_were(family, model):
+    folder = GOLDEN / family / model
+    files = _files(family, model)
+    if os.environ.get("LATCHKEY_GOLDEN") == "write":
+        for name, file in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(file.body)
+
+    kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert kept == {name: file.body for name, file in files.items()}
