@@ -36,6 +36,11 @@ class Zone:
     start: Turn | None = None
     end: Turn | None = None
 
+    @property
+    def offset_seconds(self) -> int:
+        """The standard offset in seconds."""
+        return self.offset * 60
+
 
 @functools.cache
 def zone(name: str) -> Zone:
