@@ -138,6 +138,12 @@ BEFORE_THE_TABLE = [
         Verdict(Outcome.COMMON, "G4"),
     ),
     case("a common file that is never served", root(None, asked=Asked.ABSENT), refused("G4")),
+    case(
+        "an upload under a common file's name",
+        root(None, method=Method.UPLOAD, asked=Asked.COMMON, names_mac=False),
+        refused("G5"),
+        "G4",
+    ),
     case("an own file of a known phone", root(device(), asked=Asked.OWN), refused("G5")),
     case("an own file of a stranger", root(None, asked=Asked.OWN), refused("G5", KeyKind.UNKNOWN_MAC)),
     case("HEAD of a claiming file at home", root(device(), at_home(), method=Method.HEAD), refused("G5")),
@@ -284,9 +290,11 @@ WHO_IS_NEVER_ADMITTED = [
 NEW_PHONES = [
     case("the first fetch", root(fresh()), claim("R1")),
     case("the armed second", root(fresh(armed_at=NOW)), claim("R1")),
-    case("the second before it is armed", root(fresh(armed_at=NOW + 1)), waiting("R3a")),
+    case("the second before it is armed", root(fresh(armed_at=NOW + 1)), waiting("R3a"), "R1"),
     case("the last fresh second", root(fresh(armed_at=NOW - 7 * DAY + 1)), claim("R1")),
-    case("the fresh time ends now", root(fresh(armed_at=NOW - 7 * DAY)), waiting("R3", then=Then.STALE)),
+    case(
+        "the fresh time ends now", root(fresh(armed_at=NOW - 7 * DAY)), waiting("R3", then=Then.STALE), "R1"
+    ),
     case("long stale", root(fresh(armed_at=NOW - 70 * DAY)), waiting("R3", then=Then.STALE)),
     case(
         "a fresh time of an hour",
@@ -412,6 +420,12 @@ REPEATS = [
     ),
     case("nobody else gets the repeat", root(device(hand_out=JUST_GIVEN)), waiting("R6"), "R4a"),
     case(
+        "the place that the phone was taken back from",
+        root(device(hand_out=HandOut(NOW - MINUTE, AWAY_ORIGIN, False))),
+        waiting("R6"),
+        "R4a",
+    ),
+    case(
         "a site is one origin",
         root(device(bound=(OFFICE, OFFICE_TOO), hand_out=HandOut(NOW - MINUTE, HOME_ORIGIN, False))),
         REPEAT,
@@ -456,7 +470,7 @@ UNLOCKED_PHONES = [
         "R8",
     ),
     case("for this address", root(unlocked(ONCE_HERE)), claim("R7", spends_grant=True)),
-    case("for another address", root(unlocked(ONCE_HERE), caller(ELSEWHERE)), waiting("R9")),
+    case("for another address", root(unlocked(ONCE_HERE), caller(ELSEWHERE)), waiting("R9"), "R7"),
     case(
         "for any address, under suspicion",
         root(unlocked(suspicion_until=NOW + DAY)),
