@@ -1,4 +1,4 @@
-"""Neutral settings: inheritance with its source, bounds that name the field, what a phone's file is made of."""
+"""Neutral settings: inheritance with its source, bounds that name the field, what a file is made of."""
 
 from typing import Any
 

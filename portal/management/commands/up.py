@@ -28,8 +28,8 @@ from portal.supervising import Child, DiedAtOnce, Household
 PATIENCE = 60.0
 
 
-class Ended(Exception):
-    """Somebody asked for the end."""
+class Ended(BaseException):
+    """Somebody asked for the end; what catches every Exception on the way must not catch this."""
 
 
 class Command(BaseCommand):

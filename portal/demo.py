@@ -1,0 +1,265 @@
+"""Fills an empty database for a first look: through the verbs, so that locks, log and audit are real."""
+
+import ipaddress
+import secrets
+import shlex
+import tomllib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import tenants
+from accounts.authentication import actor_of
+from accounts.models import Account, User
+from accounts.roles import Role
+from accounts.scope import Actor
+from devices import appearances, extensions, settings_tree
+from devices.appearances import AppearanceRow, KeyRow
+from devices.catalog import catalog
+from devices.mac import pretty
+from devices.models import Device, Site
+from devices.phone import KeyKind
+from devices.user_agent import parse_agent, product_name
+from portal.demo_facts import DemoFacts
+from provisioning import claims, draining, entering, locking, sites, windows
+from provisioning.gate import KeyKind as Failure
+from provisioning.gate import TokenKind
+from provisioning.models import Token
+from provisioning.spans import Span
+from provisioning.wire import Note
+from security.networks import parse_address, parse_origin
+
+DATA = Path(__file__).with_suffix(".toml")
+FILLER = Actor.system("the demo")
+FIRST_USE_AFTER = timedelta(seconds=9)
+
+
+def fill(*, trial: bool) -> DemoFacts:
+    """Fill an empty database and return what people may do with it; one that is not empty stays as it is."""
+    data = tomllib.loads(DATA.read_text(encoding="utf-8"))
+    if not Account.objects.exists():
+        with transaction.atomic():  # half a demo would never be completed
+            _Filling(data, trial=trial, now=timezone.now()).fill()
+    return facts(data)
+
+
+def facts(data: dict[str, Any]) -> DemoFacts:
+    """The sign-ins, and the two lines that play the demo's phone and a thief who knows its MAC."""
+    phone = next(phone for phone in data["phones"] if phone.get("played"))
+    url = f"{settings.PHONES_URL}/{_claiming_name(phone['family'], phone['model'], phone['mac'])}"
+    line = f"-A {shlex.quote(_agent(phone))} {url}"
+    return DemoFacts(
+        sign_ins=[(person["email"], data["password"], person["role"]) for person in data["people"]],
+        curl_phone=f"curl -i {line}",
+        curl_thief=f"curl -i --interface {data['thief']} {line}",
+    )
+
+
+class _Filling:
+    """One filling: what was made so far, by the names that the data uses."""
+
+    def __init__(self, data: dict[str, Any], *, trial: bool, now: datetime) -> None:
+        self.data, self.trial, self.now = data, trial, now
+        self.start = now - timedelta(days=1 + max(phone["days"] for phone in data["phones"]))
+        self.accounts: dict[str, Account] = {}
+        self.actors: dict[str, Actor] = {}
+        self.managers: dict[str, Actor] = {}
+        self.sites: dict[tuple[str, str], Site] = {}
+
+    def fill(self) -> None:
+        self._accounts_and_people()
+        self._settings()
+        for row in self.data["sites"]:
+            self._site(**row)
+        for row in self.data["extensions"]:
+            self._extensions(**row)
+        entered = {phone["mac"]: self._phone(phone) for phone in self.data["phones"]}
+        for phone in self.data["phones"]:
+            self._lines(entered[phone["mac"]], phone)
+        if self.trial:  # elsewhere these addresses are nobody's, and no phone could come from them
+            for phone in self.data["phones"]:
+                self._life(entered[phone["mac"]], phone)
+            self._window(**self.data["window"])
+        locking.sweep(self.now)
+        for phone in self.data["phones"]:
+            self._state(entered[phone["mac"]], phone)
+
+    def _accounts_and_people(self) -> None:
+        top = tenants.found_platform(by=FILLER, now=self.start, **self.data["platform"])
+        self.accounts[top.slug] = top
+        first, *others = self.data["people"]
+        password: dict[str, Any] = {"password": self.data["password"], "is_demo": True, "now": self.start}
+        made = tenants.add_first_person(top, by=FILLER, email=first["email"], name=first["name"], **password)
+        support = self.actors[first["email"]] = actor_of(made.user)
+        for row in self.data["accounts"]:
+            below = self.accounts[row.pop("below")]
+            account = tenants.create_account(below, by=support, now=self.start, **row)
+            self.accounts[account.slug] = account
+        for row in others:
+            role, slug = Role(row["role"]), row["account"]
+            made = tenants.add_person(
+                self.accounts[slug], by=support, email=row["email"], name=row["name"], role=role, **password
+            )
+            actor = self.actors[row["email"]] = actor_of(made.user)
+            if role is Role.MANAGER:
+                self.managers[slug] = actor
+
+    def _settings(self) -> None:
+        support = self.actors[self.data["people"][0]["email"]]
+        for name in ("sip_server", "voicemail_number"):
+            settings_tree.set_value(
+                self.accounts["platform"], by=support, name=name, value=self.data[name], now=self.start
+            )
+
+    def _site(self, account: str, name: str, networks: list[str]) -> None:
+        self.sites[account, name] = sites.create(
+            self.accounts[account],
+            by=self.managers[account],
+            name=name,
+            networks=networks if self.trial else [],
+            now=self.start,
+        )
+
+    def _extensions(self, account: str, numbers: dict[str, str]) -> None:
+        for number, name in numbers.items():
+            extensions.create(
+                self.accounts[account],
+                by=self.managers[account],
+                username=number,
+                secret=secrets.token_urlsafe(15),
+                display_name=name,
+                now=self.start,
+            )
+
+    def _phone(self, phone: dict[str, Any]) -> Device:
+        # Where none of them can have come, each is new from now on.
+        entered = self.now - timedelta(days=phone["days"] if self.trial else 0)
+        ships = phone.get("ships_in_days")
+        owner = User.objects.get(email=phone["owner"]) if "owner" in phone else None
+        return entering.enter(
+            self.accounts[phone["account"]],
+            by=self.managers[phone["account"]],
+            mac=phone["mac"],
+            family=phone["family"],
+            model=phone["model"],
+            name=phone["name"],
+            owner=owner,
+            site=self.sites.get((phone["account"], phone.get("site", ""))),
+            ship_on=(self.now + timedelta(days=ships)).date() if ships else None,
+            now=entered,
+        )
+
+    def _lines(self, device: Device, phone: dict[str, Any]) -> None:
+        by, entered = self.managers[phone["account"]], device.created_at
+        rows = [AppearanceRow(at, str(number)) for at, number in enumerate(phone.get("lines", ()), start=1)]
+        keys = [KeyRow(**{**key, "kind": KeyKind(key["kind"])}) for key in phone.get("keys", ())]
+        appearances.put(device, by=by, rows=rows, now=entered)
+        appearances.put_keys(device, by=by, rows=keys, now=entered)
+
+    def _life(self, device: Device, phone: dict[str, Any]) -> None:
+        """The phone came on its first day, moved to its private URL, and asked there last night."""
+        if "from" not in phone:
+            return
+        address = parse_address(_here() if phone["from"] == "here" else phone["from"])
+        came = device.created_at + timedelta(hours=3)
+        file_name = _claiming_name(device.family, device.model, device.mac)
+        claims.claim(claims.Request(device.mac, file_name, address, _agent(phone)), now=came)
+        current = Token.objects.get(device=device, kind=TokenKind.CURRENT.value)
+
+        def check_in(at: datetime, *, first_use: bool = False) -> Note:
+            return Note(
+                at=at.timestamp(),
+                address=f"{address:x}",
+                rule="O3",
+                outcome="full",
+                mac=device.mac,
+                code=str(device.code),
+                agent=_agent(phone),
+                file=f"{device.mac}.cfg",
+                token=current.hash,
+                check_in=True,
+                first_use=first_use,
+                current=True,
+            )
+
+        midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        asked = midnight + timedelta(minutes=device.poll_minute)
+        notes = [check_in(came + FIRST_USE_AFTER, first_use=True)]
+        notes.append(check_in(asked if asked < self.now else asked - timedelta(days=1)))
+        if "tried_from" in phone:
+            notes.append(self._refused(device, phone))
+        draining.write(notes, self.now)
+
+    def _refused(self, device: Device, phone: dict[str, Any]) -> Note:
+        """A try from a strange address two hours ago: a card waits for an answer."""
+        agent = _agent(phone)
+        parsed = parse_agent(agent)
+        return Note(
+            at=(self.now - timedelta(hours=2)).timestamp(),
+            address=f"{parse_address(phone['tried_from']):x}",
+            rule="R6",
+            outcome="refused",
+            mac=device.mac,
+            code=str(device.code),
+            agent=agent,
+            file=_claiming_name(device.family, device.model, device.mac),
+            count=3,
+            card=True,
+            key=Failure.LOCKED_MAC.value,
+            label=device.mac,
+            product=parsed.product if parsed else product_name(agent) or "",
+        )
+
+    def _window(self, account: str, address: str, hours: int, by: str) -> None:
+        windows.open_window(
+            self.accounts[account],
+            by=self.actors[by],
+            origin=parse_origin(address),
+            hours=hours,
+            now=self.now,
+        )
+
+    def _state(self, device: Device, phone: dict[str, Any]) -> None:
+        """What a person did to the phone's lock."""
+        if "state" not in phone:
+            return
+        device = Device.objects.select_related("account").get(pk=device.pk)
+        by = self.actors[phone["by"]]
+        verbs: dict[str, Callable[[], object]] = {
+            "unlocked": lambda: locking.unlock(device, by=by, span=self._span(phone), now=self.now),
+            "allowed": lambda: locking.allow_reprovision(device, by=by, now=self.now),
+            "quarantined": lambda: locking.quarantine(device, by=by, reason=phone["reason"], now=self.now),
+            "disabled": lambda: entering.change(device, by=by, is_enabled=False, now=self.now),
+        }
+        verbs[phone["state"]]()
+
+    def _span(self, phone: dict[str, Any]) -> Span:
+        return Span.hours(phone["hours"]) if "hours" in phone else Span.parse("first-fetch")
+
+
+def _agent(phone: dict[str, Any]) -> str:
+    text: str = phone["agent"]
+    return text.format(colons=pretty(phone["mac"]).lower())
+
+
+def _claiming_name(family: str, model: str, mac: str) -> str:
+    """The name that this phone asks for first."""
+    vendor = catalog().families[family]
+    generation = vendor.models[model].generation
+    rule = next(rule for rule in vendor.files if rule.claims and generation not in rule.absent_in)
+    return rule.path.replace("{mac}", mac)
+
+
+def _here() -> str:
+    """The address from which this machine reaches its own phones' port."""
+    host = urlsplit(settings.PHONES_URL).hostname or ""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return "127.0.0.1"

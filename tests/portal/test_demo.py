@@ -1,0 +1,158 @@
+"""The demo: complete, real, once, and its two printed lines do what they say."""
+
+import shlex
+import tomllib
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from accounts.models import Account, AuditEntry, Membership, User
+from accounts.roles import Role
+from devices.catalog import catalog
+from devices.models import Appearance, Device, Site
+from devices.settings_tree import phone_settings
+from devices.user_agent import parse_agent
+from portal import demo
+from provisioning import claims
+from provisioning.compiling import compile_full
+from provisioning.gate import Outcome
+from provisioning.models import Approval, DeviceEvent, LastSeen, Lock, Proof, Window
+from security.networks import parse_address
+
+pytestmark = pytest.mark.django_db
+
+DATA: dict[str, Any] = tomllib.loads(demo.DATA.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def facts() -> demo.DemoFacts:
+    with override_settings(LATCHKEY_TRIAL=True):
+        return demo.fill(trial=True)
+
+
+def test_a_platform_a_reseller_three_customers_and_24_phones(facts: demo.DemoFacts) -> None:
+    kinds = dict(Account.objects.values_list("slug", "kind"))
+
+    assert kinds == {
+        "platform": "platform",
+        "harbour": "reseller",
+        "acme": "customer",
+        "globex": "customer",
+        "initech": "customer",
+    }
+    assert Device.objects.count() == 24
+    assert Counter(Device.objects.values_list("family", flat=True)).keys() == {"yealink", "poly"}
+    assert len(set(Device.objects.values_list("model", flat=True))) >= 12
+    shown = Counter(Appearance.objects.values_list("extension__username", "device").distinct())
+    phones_of = Counter(username for username, _ in shown)
+    assert {name for name, count in phones_of.items() if count > 1} == {"200", "7000"}
+
+
+def test_there_is_somebody_for_every_role(facts: demo.DemoFacts) -> None:
+    assert set(Membership.objects.values_list("role", flat=True)) == {role.value for role in Role}
+    assert {role for _, _, role in facts.sign_ins} == {role.value for role in Role}
+    for email, password, _ in facts.sign_ins:
+        user = User.objects.get(email=email)
+        assert user.check_password(password)
+        assert user.has_demo_password
+
+
+def test_every_state_is_there_to_be_seen(facts: demo.DemoFacts) -> None:
+    states = Counter(Lock.objects.values_list("state", flat=True))
+
+    assert set(states) == {"new", "unlocked", "locked", "quarantined"}
+    assert states["locked"] >= 10
+    assert Device.objects.filter(is_enabled=False).count() == 1
+    assert Lock.objects.filter(reason="stale").count() == 1
+    assert Lock.objects.filter(bound_site__isnull=False).exists()
+    assert Approval.objects.filter(status="open").count() == 1
+    assert Window.objects.get().account.slug == "acme"
+    assert Site.objects.filter(networks__isnull=False).exists()
+
+
+def test_it_looks_lived_in(facts: demo.DemoFacts) -> None:
+    came = [phone for phone in DATA["phones"] if "from" in phone]
+
+    assert LastSeen.objects.count() == Proof.objects.count() == len(came)
+    assert DeviceEvent.objects.filter(rule="R1").count() == len(came)
+    assert AuditEntry.objects.filter(verb="device.entered").count() == 24
+    assert AuditEntry.objects.filter(verb="device.unlocked").count() == 3
+
+
+def test_every_phone_compiles_and_its_agent_is_its_own(facts: demo.DemoFacts) -> None:
+    agents = {phone["mac"]: demo._agent(phone) for phone in DATA["phones"]}
+    devices = list(Device.objects.all())
+
+    for pk, phone in phone_settings(devices).items():
+        assert compile_full(phone, "http://127.0.0.1:8100/d/x/"), pk
+        agent = parse_agent(agents[phone.mac])
+        assert agent is not None
+        assert agent.family == phone.family
+        found = catalog().find_model(phone.family, agent.model or "")
+        assert found is not None
+        assert found.name == phone.model
+
+
+def played(line: str, source: str) -> claims.Answer:
+    """What the printed curl line asks for, from that address."""
+    words = shlex.split(line)
+    agent, url = words[words.index("-A") + 1], words[-1]
+    assert url.startswith(settings.PHONES_URL + "/")
+    name = url.rpartition("/")[2]
+    mac = name.partition(".")[0]
+    return claims.claim(claims.Request(mac, name, parse_address(source), agent))
+
+
+def test_the_printed_lines_play_a_phone_and_a_thief(facts: demo.DemoFacts) -> None:
+    assert "--interface 127.0.66.6" in facts.curl_thief
+    assert "--interface" not in facts.curl_phone
+
+    thief = played(facts.curl_thief, "127.0.66.6")
+    phone = played(facts.curl_phone, "127.0.0.1")
+
+    assert (thief.verdict.outcome, thief.verdict.rule) == (Outcome.REFUSED, "R6")
+    assert (phone.verdict.outcome, phone.verdict.rule) == (Outcome.BOOTSTRAP, "R4")
+
+
+def test_a_second_time_nothing_is_done(facts: demo.DemoFacts) -> None:
+    before = (AuditEntry.objects.count(), Device.objects.count(), DeviceEvent.objects.count())
+
+    assert demo.fill(trial=True) == facts
+
+    assert (AuditEntry.objects.count(), Device.objects.count(), DeviceEvent.objects.count()) == before
+
+
+def test_without_a_trial_no_loopback_place_is_made() -> None:
+    demo.fill(trial=False)
+
+    assert Device.objects.count() == 24
+    assert not Site.objects.filter(networks__isnull=False).exists()
+    assert not Window.objects.exists()
+    assert not Lock.objects.filter(reason="stale").exists()
+
+
+def test_a_filling_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **more: object) -> None:
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(demo.locking, "sweep", fail)
+
+    with pytest.raises(RuntimeError):
+        demo.fill(trial=False)
+
+    assert not Account.objects.exists()
+
+
+def test_the_command_wants_to_be_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    with override_settings(DEMO=False), pytest.raises(CommandError, match="LATCHKEY_DEMO"):
+        call_command("demo")
+    assert not Account.objects.exists()
+
+    with override_settings(DEMO=True, LATCHKEY_TRIAL=True):
+        call_command("demo")
+
+    assert "ana@example.org" in capsys.readouterr().out
