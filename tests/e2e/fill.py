@@ -1,4 +1,4 @@
-"""Thousands of devices that live below their private URLs, made in bulk; run inside an installation's shell."""
+"""Thousands of devices that live below their private URLs, made in bulk in an installation's shell."""
 
 import json
 import secrets
@@ -73,11 +73,18 @@ def fill(number: int, path: str, *, slug: str = "initech", source: str = "127.3.
         told.append([device.mac, text])
         rows.append(
             Token(
-                device=device, mac=device.mac, hash=name, claim=claim, kind=TokenKind.CURRENT.value,
-                sealed=tokens.keyring().seal(text.encode(), tokens.about(name)), issued_at=now, first_used_at=now,
-                first=origin.hex_first, last=origin.hex_last,
+                device=device,
+                mac=device.mac,
+                hash=name,
+                claim=claim,
+                kind=TokenKind.CURRENT.value,
+                sealed=tokens.keyring().seal(text.encode(), tokens.about(name)),
+                issued_at=now,
+                first_used_at=now,
+                first=origin.hex_first,
+                last=origin.hex_last,
             )
-        )  # fmt: skip
+        )
     Token.objects.bulk_create(rows, batch_size=1000)
     Path(path).write_text(json.dumps(told))
     publishing.republish_all()

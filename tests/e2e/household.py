@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,8 +16,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (
-    "LATCHKEY_", "DATABASE_", "REDIS_", "SECRET_", "PORTAL_", "PHONES_", "TRUSTED_", "EMAIL_", "DJANGO_", "LOG_",
-    "STATIC_", "HSTS_", "ALLOWED_", "DEBUG",
+    "LATCHKEY_", "DATABASE_", "REDIS_", "SECRET_", "PORTAL_", "PHONES_", "TRUSTED_", "EMAIL_",
+    "DJANGO_", "LOG_", "STATIC_", "HSTS_", "ALLOWED_", "DEBUG",
 )  # fmt: skip
 PATIENCE = 120.0
 
@@ -42,9 +43,15 @@ class Reply:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that the kernel gives out by itself: a client must not meet itself there."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def eventually(condition: Callable[[], Any], *, patience: float = 20.0, what: str = "it") -> Any:
@@ -80,15 +87,16 @@ class Household:
     def start(self, *options: str) -> None:
         """Start `up` and wait until the portal and the edge answer."""
         self.data.mkdir(parents=True, exist_ok=True)
+        ports = ("--port", str(self.port), "--phones-port", str(self.phones_port))
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up", "--port", str(self.port), "--phones-port", str(self.phones_port), *options],
+            [sys.executable, "manage.py", "up", *ports, *options],
             cwd=ROOT,
             env=self.environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-        )  # fmt: skip
+        )
         eventually(self.answers, patience=PATIENCE, what="up")
 
     def answers(self) -> bool:
@@ -98,7 +106,7 @@ class Household:
             return self.ask("GET", "/healthz-none", port=self.port).status > 0 and self.phone(
                 "/x"
             ).status in (404, 503)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def log(self) -> str:

@@ -1,8 +1,7 @@
-"""Real phones' requests, played over HTTP with a fresh MAC each, and what rules.md answers to each of them."""
+"""Real phones' requests, played over HTTP with a fresh MAC each, and what the rules answer to each."""
 
 import json
 import re
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ def test_a_real_phones_requests_get_what_the_rules_say(household: Household, nam
 
 
 def follow(household: Household, device: Entered, agent: str, source: str) -> bytes:
-    """Do what the phone does: boot at the root, go where the bootstrap says, return the file with the accounts."""
+    """Boot at the root, go where the bootstrap says, and return the file with the accounts."""
     first = next(
         reply
         for path in (f"/{device.mac}.boot", f"/{device.mac}.cfg")
@@ -202,7 +201,6 @@ def test_a_phone_reaches_its_private_url_and_finds_its_secret(
         household.phone(below + name, agent=agent, source=source, headers={"If-None-Match": etag}).status
         == 304
     )
-    time.sleep(0)
 
 
 @pytest.fixture(scope="module")
@@ -264,7 +262,8 @@ def test_the_personal_directory_comes_back_as_the_last_valid_upload(
 ) -> None:
     device, agent, below = moved
     path = f"{below}{device.mac}-directory.xml"
-    valid = b'<?xml version="1.0"?><directory><item_list><item><fn>Ann</fn><ct>100</ct></item></item_list></directory>'
+    item = b"<item><fn>Ann</fn><ct>100</ct></item>"
+    valid = b'<?xml version="1.0"?><directory><item_list>' + item + b"</item_list></directory>"
 
     def put(body: bytes) -> int:
         return household.phone(path, agent=agent, source="127.0.61.1", method="PUT", body=body).status
