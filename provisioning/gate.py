@@ -5,6 +5,7 @@ Facts in, one verdict out, the first rule that fits wins (rules.md sections 3 an
 Times are epoch seconds, addresses numbers of the IPv6-mapped form (security.networks).
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -402,7 +403,8 @@ class TokenKind(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, though nobody changes one: made for every request, and freezing costs most of the making.
+@dataclass(slots=True)
 class TokenFacts:
     """A token that was issued: for which MAC, what it is, and the device it belongs to."""
 
@@ -432,7 +434,7 @@ class TokenFacts:
         return any(address in n and now - at < FORMER_ORIGINS_KEPT for n, at in self.origins)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as TokenFacts
 class PrivateFacts:
     """A request below a private URL."""
 
@@ -493,8 +495,13 @@ def _admitted(facts: PrivateFacts, token: TokenFacts, address: int, *, clone: bo
     else:
         rule = "O4" if drift else "O3"
     if not _fetches(facts):
-        return Verdict(Outcome.FULL, rule)
+        return _full(rule, Then.NOTHING, drift=False, clone=False)
     then = Then.NOTHING if token.kind is TokenKind.ENTRY else Then.CHECK_IN
+    return _full(rule, then, drift=drift, clone=clone)
+
+
+@functools.cache  # there are few of them, and every phone needs one every day
+def _full(rule: str, then: Then, *, drift: bool, clone: bool) -> Verdict:
     return Verdict(Outcome.FULL, rule, then, drift=drift, clone=clone)
 
 

@@ -354,7 +354,7 @@ DECOY = pack_lock(
 # --- tokens -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as TokenFacts: one a request
 class TokenRecord:
     """A token as it stands in the store; `file_of` is the hash whose files it gets (an entry token's)."""
 
@@ -373,14 +373,9 @@ class TokenRecord:
 
 def pack_token(record: TokenRecord) -> bytes:
     facts = record.facts
-    data: dict[str, Any] = {"m": facts.mac, "k": facts.kind.value}
     optional: dict[str, Any] = {
-        "c": facts.code,
-        "f": facts.family,
-        "md": record.model,
         "s": None if facts.state is State.LOCKED else facts.state.value,
         "off": not facts.enabled,
-        "b": [pack_network(n) for n in facts.bound],
         "bs": record.bound_site,
         "o": facts.origin and pack_network(facts.origin),
         "u": facts.until,
@@ -389,41 +384,44 @@ def pack_token(record: TokenRecord) -> bytes:
         "nu": not facts.used,
         "fo": record.file_of,
     }
-    data.update({name: value for name, value in optional.items() if value})
+    bound = [pack_network(n) for n in facts.bound]
+    rest = {name: value for name, value in optional.items() if value}
+    data = [facts.mac, facts.kind.value, facts.code, facts.family, record.model, bound, rest]
     head = _head(record.revision) + _head(record.files_revision)
     return head + json.dumps(data, separators=(",", ":")).encode()
 
 
 def unpack_token(blob: bytes) -> TokenRecord:
+    """The record; read for every request below a private URL, so by the shortest way."""
     revision, rest = _split(blob)
     files_revision, body = _split(rest)
     try:
-        data = json.loads(body)
-        get = data.get
+        (mac, kind, code, family, model, bound, more), _ = _scan(body.decode())
+        facts = TokenFacts(mac, _TOKEN_KINDS[kind], code, family, bound=tuple(map(unpack_network, bound)))
+        if not more:
+            return TokenRecord(revision, files_revision, facts, model)
+        get = more.get
         origin = get("o")
-        facts = TokenFacts(
-            mac=data["m"],
-            kind=TokenKind(data["k"]),
-            code=get("c", ""),
-            family=get("f", ""),
-            state=State(get("s", State.LOCKED)),
-            enabled=not get("off", False),
-            bound=tuple(unpack_network(n) for n in get("b", ())),
-            origin=unpack_network(origin) if origin else None,
-            until=get("u"),
-            superseded=get("su", False),
-            origins=tuple((unpack_network(n), at) for n, at in get("os", ())),
-            used=not get("nu", False),
-        )
-    except (KeyError, ValueError, TypeError) as error:
+        facts.state = State(get("s", State.LOCKED))
+        facts.enabled = not get("off", False)
+        facts.origin = unpack_network(origin) if origin else None
+        facts.until = get("u")
+        facts.superseded = get("su", False)
+        facts.origins = tuple((unpack_network(n), at) for n, at in get("os", ()))
+        facts.used = not get("nu", False)
+        return TokenRecord(revision, files_revision, facts, model, get("bs"), get("fo"))
+    except (KeyError, ValueError, TypeError, AttributeError, StopIteration) as error:
         raise WireError("a token record cannot be read") from error
-    return TokenRecord(revision, files_revision, facts, get("md", ""), get("bs"), get("fo"))
+
+
+_scan = json.JSONDecoder().raw_decode
+_TOKEN_KINDS = {kind.value: kind for kind in TokenKind}
 
 
 # --- files --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as TokenFacts: one a request
 class StoredFile:
     """One file of one token: the files revision it was compiled from, its type, its sealed bytes."""
 

@@ -1,4 +1,4 @@
-"""Measures what architecture.md promises, always side by side: `python -m tests.bench private --devices 2000`."""
+"""Measures what architecture.md promises, always side by side: `python -m tests.bench private`."""
 
 import argparse
 import sys

@@ -10,7 +10,8 @@ _SCRIPT = """
 local requests = {}
 for line in io.lines("%(requests)s") do
   local path, agent = line:match("^(%%S+) (.*)$")
-  requests[#requests + 1] = "GET " .. path .. " HTTP/1.1\\r\\nHost: phones.example.org\\r\\nUser-Agent: " .. agent .. "\\r\\n\\r\\n"
+  requests[#requests + 1] = "GET " .. path .. " HTTP/1.1\\r\\nHost: phones.example.org\\r\\n"
+    .. "User-Agent: " .. agent .. "\\r\\n\\r\\n"
 end
 math.randomseed(%(seed)d)
 request = function() return requests[math.random(#requests)] end
