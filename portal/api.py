@@ -119,6 +119,7 @@ class Schema(SpectacularAPIView):
 class Viewer(SpectacularSwaggerSplitView):
     """The same for people."""
 
+    http_method_names = ["get"]
     url_name = "v1:schema"
 
 

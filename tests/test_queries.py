@@ -1,0 +1,114 @@
+"""A list costs the same number of queries whatever its length."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import tenants
+from accounts.roles import Role
+from devices import appearances, extensions
+from devices.appearances import AppearanceRow
+from devices.mac import pretty
+from provisioning import approvals, claims, entering, sites, unlock_all, windows
+from provisioning.models import LastSeen
+from provisioning.spans import Span
+from security.networks import origin_of, parse_address
+from tests.world import AGENT, HOTEL, World, actor, make_key, signed_in
+
+LISTS = (
+    "/api/v1/accounts/",
+    "/api/v1/api-keys/",
+    "/api/v1/approvals/",
+    "/api/v1/audit/",
+    "/api/v1/devices/",
+    "/api/v1/devices/?state=unlocked&search=e",
+    "/api/v1/devices/{phone}/appearances/",
+    "/api/v1/devices/{phone}/events/",
+    "/api/v1/extensions/",
+    "/api/v1/jobs/",
+    "/api/v1/jobs/{job}/",
+    "/api/v1/sites/",
+    "/api/v1/windows/",
+    "/api/v1/windows/{window}/",
+    "/phones/",
+    "/phones/{phone}/lines/",
+    "/phones/{phone}/log/",
+    "/windows/",
+    "/sites/",
+    "/people/",
+    "/keys/",
+)
+MORE = 5
+
+
+def counted(client: Client, url: str) -> tuple[int, int]:
+    """The number of queries and the length of the answer."""
+    client.get(url)  # what is read once and kept does not count
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        answer = client.get(url)
+    assert answer.status_code == 200, url
+    return len(queries), len(answer.content)
+
+
+def grow(world: World) -> None:
+    """More of everything that a list shows, the devices with locks, lines, cards and check-ins."""
+    acme, by, now = world.acme.account, actor(world.ana), timezone.now()
+    lines = []
+    for at in range(MORE):
+        account = tenants.create_account(
+            world.harbour, by=actor(world.rita), slug=f"more-{at}", name=f"More {at}"
+        )
+        tenants.add_person(
+            acme, by=by, email=f"more{at}@acme.example", name=f"More {at}", role=Role.USER, password=None
+        )
+        make_key(acme, Role.VIEWER, world.ana)
+        line = extensions.create(acme, by=by, username=f"40{at}", secret=f"s3cret-of-40{at}")
+        lines.append(line)
+        site = sites.create(acme, by=by, name=f"Place {at}", networks=[f"198.51.100.{16 * at + 32}/29"])
+        owner = world.ben if at % 2 else None
+        mac = f"00005e0053c{at}"
+        phone = entering.enter(
+            acme, by=by, mac=mac, family="yealink", model="T46S", name=f"Phone {at}", site=site, owner=owner
+        )
+        entering.enter(account, by=actor(world.rita), mac=f"00005e0053d{at}", family="poly", model="VVX 250")
+        appearances.put(phone, by=by, rows=[AppearanceRow(1, line), AppearanceRow(2, world.acme.extension)])
+        agent = AGENT.format(mac=pretty(mac).lower())
+        address = parse_address(f"198.51.100.{16 * at + 33}")
+        assert claims.claim(claims.Request(mac, f"{mac}.boot", address, agent)).file is not None
+        LastSeen.objects.create(device=phone, at=now, address="198.51.100.33", agent=agent)
+        note = {"address": parse_address(HOTEL), "agent": agent, "product": "Yealink SIP-T46S", "at": now}
+        approvals.note_try(phone, rule="R6", count=1, **note)
+        windows.open_window(
+            acme, by=by, origin=origin_of(address), hours=1, starts=now + timedelta(hours=at + 1)
+        )
+        entering.change(world.acme.phone, by=by, name=f"Desk {at}")
+    rows = [AppearanceRow(at + 1, line) for at, line in enumerate([world.acme.extension, *lines])]
+    appearances.put(world.acme.phone, by=by, rows=rows)
+    unlock_all.run(unlock_all.start(acme, by=by, span=Span.parse("24h"), filter={}).pk)
+
+
+@pytest.mark.timeout(600)
+def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
+    places = {"phone": world.acme.phone.code, "window": world.acme.window.code, "job": world.acme.job.code}
+    urls = [url.format(**places) for url in LISTS]
+    rita = signed_in(world.rita)
+    unlock_all.run(world.acme.job.pk)
+    before = {url: counted(rita, url) for url in urls}
+
+    grow(world)
+    newest = unlock_all.Job.objects.order_by("-pk").first()
+    assert newest is not None
+
+    after = {url: counted(rita, url) for url in urls}
+    after[f"/api/v1/jobs/{world.acme.job.code}/"] = counted(rita, f"/api/v1/jobs/{newest.code}/")
+    assert {url: count for url, (count, _) in after.items()} == {
+        url: count for url, (count, _) in before.items()
+    }
+    assert [url for url in urls if after[url][1] <= before[url][1]] == [], "these lists did not grow"
+    assert max(count for count, _ in after.values()) <= 30

@@ -1,0 +1,162 @@
+"""Every URL of the portal with the object it names, so that tests can walk all of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.world import Tenant
+
+Args = Callable[[Tenant], dict[str, Any]]
+
+
+def _none(tenant: Tenant) -> dict[str, Any]:
+    return {}
+
+
+def _code(name: str) -> Args:
+    return lambda tenant: {"code": str(getattr(tenant, name).code)}
+
+
+phone, site, window, job = _code("phone"), _code("site"), _code("window"), _code("job")
+approval, extension = _code("approval"), _code("extension")
+
+
+def key(tenant: Tenant) -> dict[str, Any]:
+    return {"code": tenant.key_code}
+
+
+def account(tenant: Tenant) -> dict[str, Any]:
+    return {"slug": tenant.account.slug}
+
+
+def person(tenant: Tenant) -> dict[str, Any]:
+    return {"slug": tenant.account.slug, "code": str(tenant.viewer.code)}
+
+
+#: The API by the names of its URLs.
+API: dict[str, Args] = {
+    **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "explain"), _none),
+    **dict.fromkeys(("account-list", "api-key-list", "audit-list", "device-list", "extension-list"), _none),
+    **dict.fromkeys(("site-list", "window-list", "job-list", "approval-list"), _none),
+    **{f"device-{name}": phone for name in ("detail", "appearances", "events", "lock", "rearm", "unlock")},
+    "account-detail": account,
+    "api-key-detail": key,
+    "approval-detail": approval,
+    "extension-detail": extension,
+    "job-detail": job,
+    "site-detail": site,
+    "window-detail": window,
+}
+
+#: The pages likewise.
+PAGES: dict[str, Args] = {
+    **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
+    **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
+    **dict.fromkeys(("people", "person-add", "keys", "key-add"), _none),
+    **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
+    **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine"), phone),
+    **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
+    "approval": approval,
+    **dict.fromkeys(("window", "window-close"), window),
+    "job": job,
+    **dict.fromkeys(("site", "site-remove"), site),
+    "key-revoke": key,
+    "person-remove": person,
+}
+
+#: Signing in, and what concerns only whoever signs in: allauth's own, by their prefixes.
+OWN_MATTERS = ("account_", "mfa_")
+#: Django's admin, for platform support.
+STAFF = "admin"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One entry of the URL map."""
+
+    space: str
+    name: str
+    route: str
+
+    @property
+    def known(self) -> bool:
+        if self.space == STAFF:
+            return True  # each of them is walked, whatever models it shows
+        table = {"v1": API, "": PAGES}.get(self.space, {})
+        return self.name in table or (self.space == "" and self.name.startswith(OWN_MATTERS))
+
+
+def leaves(patterns: Any = None, space: str = "", before: str = "") -> Iterator[Leaf]:
+    """Every leaf of the URL map."""
+    for entry in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from leaves(entry.url_patterns, entry.namespace or space, route)
+        elif isinstance(entry, URLPattern):
+            yield Leaf(space, entry.name or "", route)
+
+
+def api_urls(tenant: Tenant) -> dict[str, str]:
+    """The API's addresses with this tenant's objects in them."""
+    found = {
+        name: reverse(f"v1:{name}", kwargs=args(tenant)) for name, args in API.items() if name != "nowhere"
+    }
+    return {**found, "nowhere": "/api/v1/no-such-thing/"}
+
+
+def page_urls(tenant: Tenant) -> dict[str, str]:
+    return {name: reverse(name, kwargs=args(tenant)) for name, args in PAGES.items()}
+
+
+def own_urls() -> dict[str, str]:
+    """The pages of signing in that can be asked for without naming anything."""
+    own = [leaf for leaf in leaves() if leaf.space == "" and leaf.name.startswith(OWN_MATTERS)]
+    return {leaf.name: reverse(leaf.name) for leaf in own if "<" not in leaf.route}
+
+
+def staff_urls() -> list[str]:
+    """The admin's addresses, with the first row there is wherever a row is named."""
+    found = []
+    for leaf in leaves():
+        if leaf.space != STAFF or leaf.name in ("", "app_list", "view_on_site"):
+            continue
+        model = next((m for m in admin.site._registry if leaf.name.startswith(_admin_name(m))), None)
+        row = model._default_manager.order_by("pk").first() if model is not None else None
+        ids = {"object_id": str(row.pk) if row else "1"} if "object_id" in leaf.route else {}
+        found.append(reverse(f"{STAFF}:{leaf.name}", kwargs=ids))
+    return found
+
+
+def _admin_name(model: type[Model]) -> str:
+    return f"{model._meta.app_label}_{model._meta.model_name}_"
+
+
+def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
+    """For each of the API's addresses that change something: the methods with a body that would do it."""
+    slug, code = tenant.account.slug, str(tenant.phone.code)
+    entered = {"account": slug, "mac": "00005e0053fe", "family": "yealink", "model": "T46S"}
+    line = {"account": slug, "username": "999", "secret": "s3cret-of-999"}
+    return {
+        "account-list": [("post", {"parent": slug, "slug": "below", "name": "Below"})],
+        "account-detail": [("patch", {"name": "Renamed"})],
+        "api-key-list": [("post", {"account": slug, "name": "Mine", "role": "viewer"})],
+        "api-key-detail": [("delete", None)],
+        "device-list": [("post", entered)],
+        "device-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
+        "device-appearances": [("put", [])],
+        "device-unlock": [("post", {"for": "24h"})],
+        "device-lock": [("post", {})],
+        "device-rearm": [("post", {})],
+        "extension-list": [("post", line)],
+        "extension-detail": [("patch", {"display_name": "Renamed"}), ("delete", None)],
+        "site-list": [("post", {"account": slug, "name": "New", "networks": []})],
+        "site-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
+        "window-list": [("post", {"account": slug, "address": "192.0.2.99", "hours": 1, "devices": [code]})],
+        "window-detail": [("delete", None)],
+        "approval-detail": [("post", {"decision": "deny"})],
+        "unlock-all": [("post", {"account": slug, "for": "24h"})],
+    }
