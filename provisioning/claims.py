@@ -11,7 +11,7 @@ from devices import settings_tree
 from devices.models import Device, SiteNetwork
 from devices.user_agent import parse_agent, product_name
 from provisioning import facts, gate, policies, publishing, tokens, wire
-from provisioning.compiling import CompiledFile, compile_bootstrap, compile_full
+from provisioning.compiling import CompiledFile, compile_bootstrap
 from provisioning.gate import Asked, Caller, Method, Outcome, RootFacts, State, Then, TokenKind, Verdict
 from provisioning.models import Claim, DeviceEvent, Lock, MacRecord, Token
 from security.networks import Network, origin_of, show_address
@@ -97,12 +97,13 @@ def claim(request: Request, *, now: datetime | None = None) -> Answer:
             entry = _take(lock, verdict, request, at)
         elif verdict.then is Then.REPEAT:
             entry = _entry_of_last_claim(lock.device)
-        _write_event(lock.device, verdict, request, at)
+        if verdict.then is not Then.POLL:  # a check-in, which the edge notes
+            _write_event(lock.device, verdict, request, at)
         return Answer(verdict, _body(lock.device, request, entry))
 
 
-def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Token:
-    """Bind the lock as the verdict says and give the device a new current and a new entry token."""
+def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Token | None:
+    """Bind the lock as the verdict says and bring new tokens; returns the entry token."""
     device = lock.device
     origin = origin_of(request.address)
     claim_row = Claim.objects.create(
@@ -121,9 +122,11 @@ def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Toke
             "site": str(lock.bound_site.code) if lock.bound_site else None,
         },
     )
-    Token.objects.filter(device=device, kind=TokenKind.CURRENT.value).update(kind=TokenKind.FORMER.value)
-    tokens.issue(device, claim_row, TokenKind.CURRENT, origin, now)
-    entry = tokens.issue(device, claim_row, TokenKind.ENTRY, origin, now)
+    entry: Token | None = None
+    if not facts.is_single_step(device):  # T1
+        Token.objects.filter(device=device, kind=TokenKind.CURRENT.value).update(kind=TokenKind.FORMER.value)
+        tokens.issue(device, claim_row, TokenKind.CURRENT, origin, now)
+        entry = tokens.issue(device, claim_row, TokenKind.ENTRY, origin, now)
     changed = _apply(lock, verdict, request.address, origin, now)
     lock.save(update_fields=changed)
     MacRecord.objects.update_or_create(
@@ -172,16 +175,11 @@ def _entry_of_last_claim(device: Device) -> Token | None:
 
 
 def _body(device: Device, request: Request, entry: Token | None) -> CompiledFile:
-    """The bootstrap for this name; a single_step phone's whole file."""
+    """The bootstrap for this name; a single_step phone's whole file, which names the root."""
     phone = settings_tree.phone_settings([device])[device.pk]
     root = tokens.root_url(device)
-    if entry is None:
-        found = compile_full(phone, root)
-        name = request.file_name.lower()
-        return next(file for key, file in found.items() if key.lower() == name)
-    return compile_bootstrap(
-        device.family, device.model, device.mac, request.file_name, tokens.private_url(entry, device), root, phone
-    )
+    here = tokens.private_url(entry, device) if entry is not None else root
+    return compile_bootstrap(device.family, device.model, device.mac, request.file_name, here, root, phone)
 
 
 def _write_event(device: Device, verdict: Verdict, request: Request, now: datetime) -> None:

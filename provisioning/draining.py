@@ -10,7 +10,7 @@ from django.db import transaction
 
 from devices.models import Device
 from devices.user_agent import parse_agent
-from provisioning import approvals, claims, events, facts, locking, publishing, store, tokens, wire
+from provisioning import approvals, claims, events, facts, locking, publishing, standing, store, tokens, wire
 from provisioning.gate import TokenKind
 from provisioning.models import CheckInHour, DeviceEvent, Drain, FailureKey, LastSeen, Proof, Token
 from security.networks import Network, origin_of, show_address
@@ -203,6 +203,8 @@ def _write_proofs(check_ins: list[tuple[wire.Note, Device]]) -> None:
     proofs: dict[tuple[int, str], Proof] = {}
     for note, device in check_ins:
         origin = origin_of(int(note.address, 16))
+        if facts.is_single_step(device) and not _came_before_today(note, device):
+            continue
         proofs[device.pk, origin.hex_first] = Proof(
             device=device, first=origin.hex_first, last=origin.hex_last, at=facts.aware(note.at)
         )
@@ -212,6 +214,18 @@ def _write_proofs(check_ins: list[tuple[wire.Note, Device]]) -> None:
         unique_fields=["device", "first"],
         update_fields=["last", "at"],
     )
+
+
+def _came_before_today(note: wire.Note, device: Device) -> bool:
+    """A single_step phone, which proves nothing by a token, is proved by two days at its bound origin."""
+    today = facts.aware(note.at).replace(hour=0, minute=0, second=0, microsecond=0)
+    return DeviceEvent.objects.filter(
+        device=device,
+        details__check_in=True,
+        address=show_address(int(note.address, 16)),
+        at__gte=today - standing.PROVED_TIME,
+        at__lt=today,
+    ).exists()
 
 
 def _write_origins(notes: list[wire.Note]) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.models import Account
 from devices.models import Device
-from provisioning import claims, locking, tokens, wire
+from provisioning import claims, gate, locking, tokens, wire
 from provisioning.gate import Outcome, TokenKind
 from provisioning.models import Claim, DeviceEvent, Lock, MacRecord, Token
 from security.networks import Network, origin_of, parse_address
@@ -244,3 +244,22 @@ def test_tokens_that_no_file_ever_named_are_buried(phone: Device) -> None:
 
     kinds = dict(Token.objects.values_list("pk", "kind"))
     assert (kinds[unnamed.pk], kinds[named.pk]) == ("dead", "former")
+
+
+@pytest.mark.rule("R4")
+def test_a_single_step_phone_gets_its_whole_file_at_the_root_and_no_token(acme: Account) -> None:
+    phone = make_phone(acme, model="VP530", now=NOW)
+    agent = f"VP530P 23.70.0.40 {phone.mac}"
+    asked = request(phone, name="{mac}.cfg", agent=agent)
+
+    first = claims.claim(asked, now=NOW)
+    poll = claims.claim(asked, now=NOW + timedelta(days=1))
+
+    assert (first.verdict.rule, first.verdict.then) == ("R1", gate.Then.CLAIM)
+    assert (poll.verdict.rule, poll.verdict.then) == ("R4", gate.Then.POLL)
+    assert first.file == poll.file
+    assert first.file is not None
+    assert SECRET.encode() in first.file.body
+    assert b"/d/" not in first.file.body
+    assert not Token.objects.filter(device=phone).exists()
+    assert Claim.objects.filter(device=phone).count() == 1

@@ -248,3 +248,16 @@ def test_no_note_names_a_token(phone: Device) -> None:
     text = tokens.text_of(current(phone))
 
     assert text not in wire.pack_note(check_in(phone)).decode()
+
+
+def test_a_single_step_phone_is_proved_by_two_days_at_one_place(store: redis.Redis, phone: Device) -> None:
+    Device.objects.filter(pk=phone.pk).update(model="VP530")
+    here = origin_of(parse_address(HOME))
+    put(store, check_in(phone, rule="R4"), check_in(phone, rule="R4", at=NOW + timedelta(hours=2)))
+    drain_all()
+    assert standing.proved_count(here, NOW) == 0
+
+    put(store, check_in(phone, rule="R4", at=NOW + timedelta(days=1)))
+    drain_all()
+
+    assert standing.proved_count(here, NOW + timedelta(days=1)) == 1
