@@ -80,9 +80,7 @@ WHAT_HOLDS_HERE_TOO = [
     case("overload", private(token(), overloaded=True), Verdict(Outcome.HELD, "G6"), "O0"),
     case("another method", private(token(), method=Method.OTHER), refused("O0")),
     case("HEAD has no effect", private(token(), method=Method.HEAD), full("O3"), "O0"),
-    case(
-        "HEAD by a former token", private(former(), THERE, method=Method.HEAD), full("T2"), "O0"
-    ),
+    case("HEAD by a former token", private(former(), THERE, method=Method.HEAD), full("T2"), "O0"),
     case("HEAD raises no alarm", private(replaced(), THERE, method=Method.HEAD), full("T3"), "O0"),
     case("nor from an unknown place", private(replaced(), HERE, method=Method.HEAD), AS_ROOT, "O0"),
     case("an upload is dropped", private(token(), method=Method.UPLOAD), Verdict(Outcome.ACCEPTED, "O0")),

@@ -112,9 +112,7 @@ def test_a_window_is_for_one_origin(acme: Account, ana: Actor) -> None:
 
 
 @pytest.mark.parametrize("address", ["192.168.1.7", "127.0.0.5", "10.0.0.1", "fd00::1", "100.64.0.1"])
-def test_only_a_trial_takes_private_addresses(
-    acme: Account, ana: Actor, settings: Any, address: str
-) -> None:
+def test_only_a_trial_takes_private_addresses(acme: Account, ana: Actor, settings: Any, address: str) -> None:
     assert open_at(acme, ana, address).pk
     settings.LATCHKEY_TRIAL = False
 
