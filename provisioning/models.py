@@ -420,7 +420,8 @@ class Outbox(models.Model):
     what = models.CharField(max_length=8, choices=What.choices)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, null=True, related_name="outbox")
     details = models.JSONField(default=dict)
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)  # when the sweeper may take it up
 
     def __str__(self) -> str:
         return f"{self.what} {self.device_id or ''}"

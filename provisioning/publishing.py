@@ -27,7 +27,9 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 500
 TOMBSTONE_TIME = 300
-SWEEP_AFTER = timedelta(seconds=3)  # an outbox row this old was not published by its own author
+SWEEP_AFTER = timedelta(seconds=3)  # by then its own author has published it, or never will
+COMPILED_BY = timedelta(seconds=60)  # by then a worker has compiled it, or its task is lost
+COMPILED_A_SECOND = 100  # the slowest that a worker is expected to be
 
 
 # --- called by verbs, inside their transaction ------------------------------------------------
@@ -43,12 +45,14 @@ def devices_changed(device_ids: Sequence[int], *, files: bool = False, queue: bo
     ids = list(device_ids)
     if not ids:
         return
+    due_at = _due(len(ids) if files else 0)
     grow = {"revision": F("revision") + 1} | ({"files_revision": F("files_revision") + 1} if files else {})
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         Lock.objects.filter(pk__in=chunk).update(**grow)
         Outbox.objects.bulk_create(
-            Outbox(what=Outbox.What.DEVICE, device_id=pk, details={"files": files}) for pk in chunk
+            Outbox(what=Outbox.What.DEVICE, device_id=pk, details={"files": files}, due_at=due_at)
+            for pk in chunk
         )
     _on_commit(_publish_now, ids, files and queue)
 
@@ -56,7 +60,9 @@ def devices_changed(device_ids: Sequence[int], *, files: bool = False, queue: bo
 def claimed(device_id: int) -> None:
     """New tokens: their files are compiled at once, ahead of all other work, since the phone asks next."""
     Lock.objects.filter(pk=device_id).update(revision=F("revision") + 1)
-    Outbox.objects.create(what=Outbox.What.DEVICE, device_id=device_id, details={"files": True})
+    Outbox.objects.create(
+        what=Outbox.What.DEVICE, device_id=device_id, details={"files": True}, due_at=_due(1)
+    )
     _on_commit(_publish_claim, device_id)
 
 
@@ -73,6 +79,7 @@ def device_gone(device: Device) -> None:
     row = Outbox.objects.create(
         what=Outbox.What.GONE,
         details={"mac": device.mac, "revision": lock.revision + 1, "tokens": hashes},
+        due_at=_due(0),
     )
     _on_commit(_quietly, publish_gone, [row])
 
@@ -80,7 +87,7 @@ def device_gone(device: Device) -> None:
 def lists_changed() -> None:
     """Windows, sites, blocked, banned or allowed networks changed."""
     _grow_lists()
-    row = Outbox.objects.create(what=Outbox.What.LISTS)
+    row = Outbox.objects.create(what=Outbox.What.LISTS, due_at=_due(0))
     _on_commit(_quietly, publish_lists, [row.pk])
 
 
@@ -183,16 +190,20 @@ def refresh_lists(now: datetime) -> wire.Lists:
 
 def sweep(now: datetime) -> int:
     """Publish what its author could not; returns how many rows were taken up. Raises store.Away."""
-    old = Outbox.objects.filter(created_at__lt=now - SWEEP_AFTER).order_by("pk")
+    old = Outbox.objects.filter(due_at__lte=now).order_by("pk")
     lists = list(old.filter(what=Outbox.What.LISTS).values_list("pk", flat=True))
     if lists:
         publish_lists(lists, now=now)
     gone = list(old.filter(what=Outbox.What.GONE)[:CHUNK])
     publish_gone(gone)
-    rows = list(old.filter(what=Outbox.What.DEVICE).values_list("device_id", "details__files")[: 4 * CHUNK])
-    devices = list(dict.fromkeys(pk for pk, _ in rows if pk is not None))
+    rows = list(
+        old.filter(what=Outbox.What.DEVICE).values_list("pk", "device_id", "details__files")[: 4 * CHUNK]
+    )
+    devices = list(dict.fromkeys(device for _, device, _ in rows if device is not None))
     publish_devices(devices, now=now)
-    compile_later([pk for pk, files in rows if files and pk is not None])
+    uncompiled = {pk: device for pk, device, files in rows if files and device is not None}
+    Outbox.objects.filter(pk__in=uncompiled).update(due_at=_due(len(uncompiled), now))
+    compile_later(list(uncompiled.values()))
     return len(lists) + len(gone) + len(devices)
 
 
@@ -212,6 +223,14 @@ def compile_later(device_ids: Sequence[int], *, wanted: bool = False) -> None:
 
 
 # --- inside ------------------------------------------------
+
+
+def _due(compiles: int, now: datetime | None = None) -> datetime:
+    """When the sweeper may take a row up: after its author, and after the workers had time for the files."""
+    now = now or timezone.now()
+    if not compiles:
+        return now + SWEEP_AFTER
+    return now + COMPILED_BY + timedelta(seconds=compiles / COMPILED_A_SECOND)
 
 
 def _publish_now(device_ids: Sequence[int], queue: bool) -> None:

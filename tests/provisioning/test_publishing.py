@@ -283,3 +283,21 @@ def test_republish_says_in_one_line_that_the_store_is_away(
             call_command("republish")
     finally:
         store_server.start()
+
+
+def test_the_sweeper_asks_for_a_compile_once_and_again_only_when_it_was_lost(
+    store: redis.Redis, moved: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: list[int] = []
+    monkeypatch.setattr(publishing, "compile_later", lambda ids, wanted=False: queued.extend(ids))
+    Outbox.objects.all().delete()
+    publishing.device_changed(moved.pk, files=True)
+    at = datetime.now(UTC)
+
+    publishing.sweep(at + publishing.SWEEP_AFTER)
+    assert queued == []
+    lost = at + 2 * publishing.COMPILED_BY
+    publishing.sweep(lost)
+    publishing.sweep(lost + timedelta(seconds=2))
+
+    assert queued == [moved.pk]
