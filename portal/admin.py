@@ -1,6 +1,10 @@
 """The staff site is entered by the same door as the pages; what other packages put on it goes."""
 
-import rest_framework_api_key.admin  # noqa: F401  (each registers its models, so that they can go below)
+# Each of these registers its models, so that they can go below; nothing of the modules is used.
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401
+import rest_framework_api_key.admin  # noqa: F401
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator

@@ -57,7 +57,7 @@ def home_account(actor: Actor) -> Account | None:
 
 def frame_of(actor: Actor) -> Frame:
     account = home_account(actor)
-    provider = account.get_parent() if account and account.depth > 1 else None
+    provider = Account.objects.filter(path=account.path[: -Account.steplen]).first() if account else None
     zone = account.time_zone if account else "UTC"
     oldest = Stamp.objects.order_by("at").values_list("at", flat=True).first()
     return Frame(

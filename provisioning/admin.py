@@ -1,4 +1,4 @@
-"""The staff site's view of locks, windows, cards, jobs and what phones did. Of a token six characters stand."""
+"""The staff site's view of locks, windows, cards, jobs and what phones did; a token shows six characters."""
 
 from django.contrib import admin
 

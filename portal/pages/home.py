@@ -43,6 +43,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
     unlocked = dressed(request.actor, in_state(request.actor, visible, "unlocked", now))
     return {
         "now": now,
+        "may_open": request.actor.may_anywhere(Power.OPEN_WINDOW),
         "counts": counts,
         "refused": refused.order_by().values("device").distinct().count(),
         "open_windows": open_now.count(),

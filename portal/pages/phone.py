@@ -147,6 +147,7 @@ def unlock(request: PageRequest, code: UUID) -> HttpResponse:
             return redirect("phone", code=device.code)
     tried = refused_from(request, device, now)
     context = {"form": form, "scoped_to": scoped_to, "tried": tried, **ends(device, now)}
+    context["address"] = form["address"].value() or next(iter(tried), "")
     return render(request, "devices/phone_unlock.html", {**frame_of(request, device, "unlock"), **context})
 
 

@@ -1,0 +1,62 @@
+"""Every page in both themes and at both widths: nothing for axe to find, nothing to scroll sideways."""
+
+import pytest
+from playwright.sync_api import Page
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.conftest import NARROW, WIDE, SignIn, faults
+from tests.factories import refused
+from tests.url_map import page_urls
+from tests.world import World
+
+# Addresses that take forms only, or lead elsewhere.
+NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
+NO_PAGE |= {"key-revoke", "person-remove"}
+
+
+def read(page: Page, base: str, urls: dict[str, str], theme: str) -> dict[str, list[str]]:
+    """Open each page in that theme at both widths; what is wrong with which."""
+    page.context.add_cookies([{"name": "theme", "value": theme, "url": base}])
+    wrong: dict[str, list[str]] = {}
+    for name, url in urls.items():
+        for size in (WIDE, NARROW):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            answer = page.goto(base + url)
+            assert answer is not None
+            assert answer.status < 500, name
+            if found := faults(page):
+                wrong[f"{name} at {size['width']}"] = found
+    return wrong
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_managers_pages_can_be_read_by_everybody(
+    theme: str, town: World, sign_in: SignIn, live_server: LiveServer
+) -> None:
+    refused(town.acme.phone, "198.51.100.20")
+    page = sign_in(town.ana)
+    urls = {name: url for name, url in page_urls(town.acme).items() if name not in NO_PAGE}
+    urls["explained"] = f"/explain/?mac={town.acme.phone.mac}&address=198.51.100.20"
+    urls["address"] = "/addresses/?address=198.51.100.20"
+    urls["nothing found"] = "/phones/?q=nothing-of-that-name"
+    urls["nowhere"] = "/no-such-page/"
+
+    assert read(page, live_server.url, urls, theme) == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_end_users_pages_can_be_read_by_everybody(
+    theme: str, town: World, sign_in: SignIn, live_server: LiveServer
+) -> None:
+    page = sign_in(town.ben)
+
+    assert read(page, live_server.url, {"my-phones": "/my-phones/", "not his": "/phones/"}, theme) == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_door_can_be_read_by_everybody(
+    theme: str, town: World, page: Page, complaints: list[str], live_server: LiveServer
+) -> None:
+    urls = {"sign-in": "/accounts/login/", "cannot sign in": "/accounts/password/reset/"}
+
+    assert read(page, live_server.url, urls, theme) == {}
