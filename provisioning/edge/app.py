@@ -16,6 +16,7 @@ from provisioning.edge.answers import Answer
 from provisioning.edge.asking import Away, Claim, ClaimAnswer, ClaimRequest, FirstUse, KeepUpload, WantFile
 from provisioning.edge.commons import CommonFiles
 from provisioning.edge.config import Config, ConfigError
+from provisioning.edge.files import Files
 from provisioning.edge.missing import MissingFiles
 from provisioning.edge.naming import Names
 from provisioning.edge.notes import Notes
@@ -57,10 +58,11 @@ class Edge:
         names = Names(catalog())
         commons = CommonFiles(f"{config.phones_url}/")
         missing = MissingFiles(self.store, want_file, config.file_wait)
+        files = Files(config.keyring, self.store, names, missing)
         self._proof = proof.ProofPath(config)
         self._root = RootPath(self.store, self._notes, names, commons, claim)
         self._private = PrivatePath(
-            config, self.store, self._notes, names, commons, self._root, missing, first_use, keep_upload
+            config, self.store, self._notes, names, commons, self._root, files, first_use, keep_upload
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,16 +24,19 @@ class MissingFiles:
         self._wait = wait
         self._waits: dict[tuple[str, str], asyncio.Task[StoredFile | None]] = {}
 
-    async def get(self, token_hash: str, name: str) -> StoredFile | None:
-        """Return the file as its token's record asks for it, or None when it does not come in time."""
+    async def get(self, token_hash: str, name: str, instead_of: bytes = b"") -> StoredFile | None:
+        """Return the file as its token's record asks for it, or None when it does not come in time.
+
+        `instead_of` are sealed bytes that are no use: after a change of keys or of the dictionary.
+        """
         key = (token_hash, name)
         task = self._waits.get(key)
         if task is None:
-            task = self._waits[key] = asyncio.create_task(self._get(token_hash, name))
+            task = self._waits[key] = asyncio.create_task(self._get(token_hash, name, instead_of))
             task.add_done_callback(lambda _: self._waits.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _get(self, token_hash: str, name: str) -> StoredFile | None:
+    async def _get(self, token_hash: str, name: str, instead_of: bytes) -> StoredFile | None:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait
         await self._ask(token_hash)
@@ -41,7 +44,7 @@ class MissingFiles:
             await asyncio.sleep(POLL)
             found = await self._store.look(wire.token_key(token_hash), wire.file_key(token_hash, name))
             file = fresh_file(*found.values)
-            if file is not None:
+            if file is not None and file.sealed != instead_of:
                 return file
         return None
 

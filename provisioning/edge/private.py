@@ -6,19 +6,17 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any
 
-from accounts.sealing import SealError
 from provisioning import wire
 from provisioning.edge import answers
 from provisioning.edge.answers import Answer
 from provisioning.edge.asking import Away, FirstUse, KeepUpload
 from provisioning.edge.commons import CommonFiles
 from provisioning.edge.config import Config
-from provisioning.edge.missing import MissingFiles, fresh_file
+from provisioning.edge.files import Files, Ready
 from provisioning.edge.naming import Names, stored_name
 from provisioning.edge.notes import Notes
 from provisioning.edge.reading import Call, Where, hide_tokens
 from provisioning.edge.root import RootPath
-from provisioning.edge.sealed import open_with_tag
 from provisioning.edge.store import Found, Store
 from provisioning.gate import (
     Asked,
@@ -31,7 +29,7 @@ from provisioning.gate import (
     Verdict,
     decide_private,
 )
-from provisioning.wire import Note, StoredFile, TokenRecord
+from provisioning.wire import Note, TokenRecord
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +51,17 @@ class PrivatePath:
         names: Names,
         commons: CommonFiles,
         root: RootPath,
-        missing: MissingFiles,
+        files: Files,
         first_use: FirstUse,
         keep_upload: KeepUpload,
     ) -> None:
-        self._keyring = config.keyring
         self._token_key = config.token_key
         self._store = store
         self._notes = notes
         self._names = names
         self._commons = commons
         self._root = root
-        self._missing = missing
+        self._files = files
         self._first_use = first_use
         self._keep_upload = keep_upload
         self._used: OrderedDict[str, float] = OrderedDict()
@@ -132,11 +129,11 @@ class PrivatePath:
     def _full(
         self, inquiry: "Inquiry", verdict: Verdict, asked: Asked, record: TokenRecord, blob: bytes | None
     ) -> "Answer | Coroutine[Any, Any, Answer]":
-        file = _fresh(record, blob) if record.file_of is None else None
+        ready = self._files.open_found(record, inquiry.name, blob)
         first_use = asked is Asked.FULL and not inquiry.call.is_head and not record.facts.used
-        if file is None or first_use:
-            return self._full_after(inquiry, verdict, asked, record, file, first_use=first_use)
-        return self._serve(inquiry, verdict, asked, record, file, first_use=False)
+        if ready is None or first_use:
+            return self._full_after(inquiry, verdict, asked, record, ready, first_use=first_use)
+        return self._serve(inquiry, verdict, asked, record, ready, first_use=False)
 
     async def _full_after(
         self,
@@ -144,20 +141,21 @@ class PrivatePath:
         verdict: Verdict,
         asked: Asked,
         record: TokenRecord,
-        file: StoredFile | None,
+        ready: Ready | None,
         *,
         first_use: bool,
     ) -> Answer:
         """As `_full`, after a compile, a look at the current token's file, or the first use's row."""
-        found = file or await self._find(record, asked, inquiry.token_hash, inquiry.name)
-        if found is Outcome.REFUSED:
-            return answers.REFUSED_PRIVATE  # nothing was ever uploaded under this name
-        if not isinstance(found, StoredFile):
-            self._refuse(Verdict(Outcome.HELD, "G6"), inquiry, record)
-            return answers.held(True)
+        if ready is None:
+            found = await self._files.find(record, asked, inquiry.token_hash, inquiry.name)
+            if not isinstance(found, Ready):
+                if found is Outcome.HELD:
+                    self._refuse(Verdict(Outcome.HELD, "G6"), inquiry, record)
+                return answers.plain(found, inquiry.call.method, private=True)
+            ready = found
         if first_use and await self._write_first_use(inquiry):
             first_use = False  # it is a row already
-        return self._serve(inquiry, verdict, asked, record, found, first_use=first_use)
+        return self._serve(inquiry, verdict, asked, record, ready, first_use=first_use)
 
     def _serve(
         self,
@@ -165,17 +163,11 @@ class PrivatePath:
         verdict: Verdict,
         asked: Asked,
         record: TokenRecord,
-        file: StoredFile,
+        ready: Ready,
         *,
         first_use: bool,
     ) -> Answer:
         call, facts = inquiry.call, record.facts
-        try:
-            body, tag = open_with_tag(self._keyring, facts.code, inquiry.name, file.sealed)
-        except SealError:
-            log.exception("a file in the store cannot be opened; the phone is held")
-            self._refuse(Verdict(Outcome.HELD, "G6"), inquiry, record)
-            return answers.held(True)
         current = _counts_as_current(record)
         check_in = verdict.then is Then.CHECK_IN
         if asked is Asked.FULL and not call.is_head and (check_in or facts.kind is TokenKind.ENTRY):
@@ -194,37 +186,10 @@ class PrivatePath:
                 clone=verdict.clone,
             )
             self._store.note(note)
-        etag = answers.make_etag(tag)
+        etag = answers.make_etag(ready.tag)
         if current and answers.has_it(call.headers.get(b"if-none-match"), etag):
             return answers.not_modified(etag, True)
-        return answers.full(body, file.content_type, etag)
-
-    async def _find(
-        self, record: TokenRecord, asked: Asked, token_hash: str, name: str
-    ) -> StoredFile | Outcome:
-        """The file that this token gets, if need be after its compile; HELD or REFUSED without."""
-        file, owner = None, token_hash
-        if record.file_of is not None:  # an entry token's phone gets the files of the token that they name
-            owner = record.file_of
-            file = await self._look_again(owner, name)
-        if file is None and asked is Asked.KEPT:
-            return await self._find_kept(record, owner, name)
-        return file or await self._missing.get(owner, name) or Outcome.HELD
-
-    async def _find_kept(self, record: TokenRecord, owner: str, name: str) -> StoredFile | Outcome:
-        """An upload that is missing beside the phone's compiled files was never made; else nobody knows."""
-        facts = record.facts
-        made = self._names.made_names(facts.family, record.model, facts.mac)
-        keys = [wire.file_key(owner, other) for other in made]
-        found = await self._store.look(wire.token_key(owner), *keys)
-        there = any(fresh_file(found.values[0], blob) for blob in found.values[1:])
-        if not there and (not made or await self._missing.get(owner, made[0]) is None):
-            return Outcome.HELD
-        return await self._look_again(owner, name) or Outcome.REFUSED
-
-    async def _look_again(self, owner: str, name: str) -> StoredFile | None:
-        found = await self._store.look(wire.token_key(owner), wire.file_key(owner, name))
-        return fresh_file(found.values[0], found.values[1])
+        return answers.full(ready.body, ready.content_type, etag)
 
     async def _write_first_use(self, inquiry: "Inquiry") -> bool:
         """Have the first use written down before the body leaves; False leaves it to the note."""
@@ -302,16 +267,6 @@ class Inquiry:
         self.name = stored_name(segments) if segments else ""
         self.keys = (where.key, wire.token_key(token_hash), wire.file_key(token_hash, self.name))
         self.now = 0.0
-
-
-def _fresh(record: TokenRecord, blob: bytes | None) -> StoredFile | None:
-    if blob is None:
-        return None
-    try:
-        file = wire.unpack_file(blob)
-    except wire.WireError:
-        return None
-    return file if file.files_revision == record.files_revision else None
 
 
 def _counts_as_current(record: TokenRecord) -> bool:

@@ -351,11 +351,23 @@ def test_a_file_that_does_not_come_in_time_is_held(
     assert [note.outcome for note in shelf.noted(1)] == ["held"]
 
 
-def test_a_file_that_was_sealed_for_another_phone_is_not_opened(edge: ServedEdge, shelf: Shelf) -> None:
+def test_a_file_that_cannot_be_opened_is_compiled_anew(edge: ServedEdge, shelf: Shelf, doors: Doors) -> None:
+    shelf.token(token_facts())
+    shelf.file(code="11111111-2222-4333-8444-5555555555ff")
+    doors.on_want = lambda _: shelf.file(b"new")
+
+    assert edge.ask(URL).body == b"new"
+
+
+def test_a_file_that_was_sealed_for_another_phone_is_held(
+    serve: Callable[..., ServedEdge], shelf: Shelf, doors: Doors
+) -> None:
+    edge = serve(file_wait=0.2)
     shelf.token(token_facts())
     shelf.file(code="11111111-2222-4333-8444-5555555555ff")
 
     assert edge.ask(URL).status == 503
+    assert doors.wanted == [hash_of(TOKEN)]
 
 
 def test_a_common_file_below_a_private_url_is_not_to_be_kept_by_a_proxy(
