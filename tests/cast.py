@@ -7,7 +7,8 @@ import pytest
 from accounts.models import Account
 from accounts.scope import Actor
 from devices.models import Device
-from tests.factories import HOME, bind, make_phone
+from provisioning.models import Approval
+from tests.factories import HOME, bind, make_phone, tried
 from tests.tree import Tree, plant, user_of
 
 
@@ -79,6 +80,14 @@ def locked(phone: Device) -> Device:
     """Ben's phone, locked to HOME."""
     bind(phone, HOME)
     return phone
+
+
+@pytest.fixture
+def card(locked: Device) -> Approval:
+    """Ben's locked phone was refused at AWAY."""
+    made = tried(locked)
+    assert made is not None
+    return Approval.objects.select_related("device__account", "device__lock").get(pk=made.pk)
 
 
 def at(actor: Actor, address: str) -> Actor:

@@ -9,9 +9,9 @@ from django.utils import timezone
 from accounts.models import Account
 from accounts.scope import Actor
 from devices.models import Device, Site
-from provisioning import entering, sites
+from provisioning import approvals, entering, sites
 from provisioning.gate import Outcome
-from provisioning.models import Claim, DeviceEvent, FailureKey, Proof
+from provisioning.models import Approval, Claim, DeviceEvent, FailureKey, Proof
 from security.models import Ban
 from security.networks import Network, origin_of, parse_address, show_address
 
@@ -116,3 +116,15 @@ def banned(address: str = AWAY, *, kind: str = Ban.Kind.BANNED, at: datetime | N
         starts_at=at,
         ends_at=at + timedelta(hours=1),
     )
+
+
+def tried(device: Device, address: str = AWAY, **changes: Any) -> Approval | None:
+    """A refused try of this phone as the drain tells it; the card that it made or joined."""
+    said: dict[str, Any] = {
+        "rule": "R6",
+        "agent": AGENT,
+        "product": "Yealink SIP-T46U",
+        "at": timezone.now(),
+        "count": 1,
+    }
+    return approvals.note_try(device, address=parse_address(address), **{**said, **changes})

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.provisioning import test_gate, test_gate_private, test_gate_secrecy
+from tests.provisioning import test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy
 from tests.provisioning.test_sentences import SECTION_3, SECTION_4
 from tests.rule_mutants import GATE, MUTANTS, Mutant
 
 pytestmark = pytest.mark.once
 
 RULES = SECTION_3 | SECTION_4
-MODULES = (test_gate, test_gate_private, test_gate_secrecy)
+MODULES = (test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy)
 Case = Callable[[], None]
 
 

@@ -7,7 +7,6 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from accounts import audit
 from accounts.models import Account, AuditEntry
 from accounts.refusals import Forbidden, Refusal
 from accounts.scope import Actor
@@ -17,19 +16,17 @@ from provisioning.models import Approval, Denial, DeviceEvent, FailureKey, Lock
 from security.networks import Network, parse_address
 from tests.cast import at
 from tests.factories import (
-    AGENT,
     AWAY,
     ELSEWHERE,
     HOME,
-    banned,
     bind,
-    claimed,
     failure,
     make_phone,
     make_site,
     origin,
     proved,
     refused,
+    tried,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -40,25 +37,6 @@ SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 @pytest.fixture(autouse=True)
 def _documentation_addresses(settings: Any) -> None:
     settings.LATCHKEY_TRIAL = True
-
-
-def tried(device: Device, address: str = AWAY, **changes: Any) -> Approval | None:
-    facts: dict[str, Any] = {
-        "rule": "R6",
-        "agent": AGENT,
-        "product": "Yealink SIP-T46U",
-        "at": timezone.now(),
-        "count": 1,
-    }
-    return approvals.note_try(device, address=parse_address(address), **{**facts, **changes})
-
-
-@pytest.fixture
-def card(locked: Device) -> Approval:
-    """Ben's locked phone was refused at AWAY."""
-    made = tried(locked)
-    assert made is not None
-    return Approval.objects.select_related("device__account", "device__lock").get(pk=made.pk)
 
 
 def lock_of(device: Device) -> Lock:
@@ -371,88 +349,6 @@ def test_neither_a_viewer_nor_a_sibling_answers(card: Approval, vic: Actor, eve:
 
 def test_there_are_four_answers(card: Approval, ana: Actor) -> None:
     is_refused(card, "invalid", by=ana, decision="maybe")
-
-
-# --- evidence ----------------------------------------------------------------------------------------------
-
-
-def test_nothing_speaks_for_a_strange_address(card: Approval) -> None:
-    found = approvals.evidence(card)
-
-    assert (found.address, found.agent, found.agent_fits) == (AWAY, AGENT, True)
-    assert (found.phones_there, found.owner_there, found.manager_there) == (0, None, None)
-    assert not found.approve_first
-    assert not found.bound_there
-
-
-def test_phones_that_live_there_speak_for_it(
-    card: Approval, acme: Account, globex: Account, ana: Actor, eve: Actor
-) -> None:
-    proved(card.device, AWAY)
-    proved(make_phone(globex, by=eve), AWAY)
-    assert approvals.evidence(card).phones_there == 0
-
-    site = make_site(acme, by=ana)
-    proved(make_phone(acme, by=ana, site=site), AWAY)
-
-    found = approvals.evidence(card)
-    assert found.phones_there == 1
-    assert found.approve_first
-    assert [(offer.site, offer.accepting) for offer in found.sites] == [(site, 0)]
-    assert found.shared
-
-
-@pytest.mark.parametrize("person", ["ben", "ana", "rita"])
-def test_the_owner_or_a_manager_who_was_there_speaks_for_it(card: Approval, cast: Any, person: str) -> None:
-    actor = getattr(cast, person)
-    audit.record(at(actor, AWAY), "session.opened", card.device.account, now=timezone.now() - HOUR)
-
-    found = approvals.evidence(card)
-
-    seen = found.owner_there if person == "ben" else found.manager_there
-    assert seen == timezone.now() - HOUR
-    assert found.approve_first
-
-
-@pytest.mark.parametrize("person", ["vic", "eve"])
-def test_nobody_elses_presence_does(card: Approval, cast: Any, person: str) -> None:
-    audit.record(at(getattr(cast, person), AWAY), "session.opened", card.device.account)
-
-    assert not approvals.evidence(card).approve_first
-
-
-def test_presence_of_yesterday_does_not(card: Approval, ben: Actor) -> None:
-    audit.record(at(ben, AWAY), "session.opened", card.device.account, now=timezone.now() - DAY)
-
-    assert approvals.evidence(card).owner_there is None
-
-
-def test_the_reader_who_is_there_speaks_for_it(card: Approval, ana: Actor) -> None:
-    assert approvals.evidence(card, by=at(ana, AWAY)).approve_first
-    assert not approvals.evidence(card, by=at(ana, HOME)).approve_first
-
-
-def test_a_ban_and_a_recent_first_fetch_are_shown(card: Approval) -> None:
-    banned(AWAY)
-    claimed(card.device, HOME, at=timezone.now() - 29 * DAY)
-
-    found = approvals.evidence(card)
-
-    assert (found.banned, found.blocked) == (True, False)
-    assert (found.first_set_up_from, found.first_set_up_at) == (HOME, timezone.now() - 29 * DAY)
-
-
-def test_an_old_first_fetch_is_not_asked_about(card: Approval) -> None:
-    claimed(card.device, HOME, at=timezone.now() - 31 * DAY)
-
-    assert approvals.evidence(card).first_set_up_from == ""
-
-
-def test_an_agent_that_does_not_fit_is_said(locked: Device) -> None:
-    card = tried(locked, rule="R12", agent="Odd Phone/1.0", product="Odd Phone")
-    assert card is not None
-
-    assert not approvals.evidence(card).agent_fits
 
 
 def test_the_locks_row_is_held_first(card: Approval, ana: Actor, monkeypatch: Any) -> None:

@@ -1,0 +1,114 @@
+"""What a card shows: who lives at the address, who was there, and what stands against it."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import Account
+from accounts.scope import Actor
+from devices.models import Device
+from provisioning import approvals
+from provisioning.models import Approval
+from tests.cast import at
+from tests.factories import (
+    AGENT,
+    AWAY,
+    HOME,
+    banned,
+    claimed,
+    make_phone,
+    make_site,
+    proved,
+    tried,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _documentation_addresses(settings: Any) -> None:
+    settings.LATCHKEY_TRIAL = True
+
+
+def test_nothing_speaks_for_a_strange_address(card: Approval) -> None:
+    found = approvals.evidence(card)
+
+    assert (found.address, found.agent, found.agent_fits) == (AWAY, AGENT, True)
+    assert (found.phones_there, found.owner_there, found.manager_there) == (0, None, None)
+    assert not found.approve_first
+    assert not found.bound_there
+
+
+def test_phones_that_live_there_speak_for_it(
+    card: Approval, acme: Account, globex: Account, ana: Actor, eve: Actor
+) -> None:
+    proved(card.device, AWAY)
+    proved(make_phone(globex, by=eve), AWAY)
+    assert approvals.evidence(card).phones_there == 0
+
+    site = make_site(acme, by=ana)
+    proved(make_phone(acme, by=ana, site=site), AWAY)
+
+    found = approvals.evidence(card)
+    assert found.phones_there == 1
+    assert found.approve_first
+    assert [(offer.site, offer.accepting) for offer in found.sites] == [(site, 0)]
+    assert found.shared
+
+
+@pytest.mark.parametrize("person", ["ben", "ana", "rita"])
+def test_the_owner_or_a_manager_who_was_there_speaks_for_it(card: Approval, cast: Any, person: str) -> None:
+    actor = getattr(cast, person)
+    audit.record(at(actor, AWAY), "session.opened", card.device.account, now=timezone.now() - HOUR)
+
+    found = approvals.evidence(card)
+
+    seen = found.owner_there if person == "ben" else found.manager_there
+    assert seen == timezone.now() - HOUR
+    assert found.approve_first
+
+
+@pytest.mark.parametrize("person", ["vic", "eve"])
+def test_nobody_elses_presence_does(card: Approval, cast: Any, person: str) -> None:
+    audit.record(at(getattr(cast, person), AWAY), "session.opened", card.device.account)
+
+    assert not approvals.evidence(card).approve_first
+
+
+def test_presence_of_yesterday_does_not(card: Approval, ben: Actor) -> None:
+    audit.record(at(ben, AWAY), "session.opened", card.device.account, now=timezone.now() - DAY)
+
+    assert approvals.evidence(card).owner_there is None
+
+
+def test_the_reader_who_is_there_speaks_for_it(card: Approval, ana: Actor) -> None:
+    assert approvals.evidence(card, by=at(ana, AWAY)).approve_first
+    assert not approvals.evidence(card, by=at(ana, HOME)).approve_first
+
+
+def test_a_ban_and_a_recent_first_fetch_are_shown(card: Approval) -> None:
+    banned(AWAY)
+    claimed(card.device, HOME, at=timezone.now() - 29 * DAY)
+
+    found = approvals.evidence(card)
+
+    assert (found.banned, found.blocked) == (True, False)
+    assert (found.first_set_up_from, found.first_set_up_at) == (HOME, timezone.now() - 29 * DAY)
+
+
+def test_an_old_first_fetch_is_not_asked_about(card: Approval) -> None:
+    claimed(card.device, HOME, at=timezone.now() - 31 * DAY)
+
+    assert approvals.evidence(card).first_set_up_from == ""
+
+
+def test_an_agent_that_does_not_fit_is_said(locked: Device) -> None:
+    card = tried(locked, rule="R12", agent="Odd Phone/1.0", product="Odd Phone")
+    assert card is not None
+
+    assert not approvals.evidence(card).agent_fits
