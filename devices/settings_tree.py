@@ -14,10 +14,11 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.sealing import SealError
 from devices import secrets
 from devices.catalog import catalog
 from devices.definitions import SETTINGS, SWITCHES, Setting, Value, split_place
-from devices.models import Appearance, Device, Key, SettingValue
+from devices.models import Appearance, Device, Extension, Key, SettingValue
 from devices.phone import KeyKind, KeySetting, Line, PhoneSettings, SipServer, Srtp, TimeSettings, Transport
 from devices.signals import PhoneEvent, phones_changed, settings_changed
 
@@ -195,34 +196,46 @@ def _tell_phone(
 
 
 def phone_settings(
-    devices: Iterable[Device], *, generations: Mapping[int, str] | None = None
+    devices: Iterable[Device],
+    *,
+    generations: Mapping[int, str] | None = None,
+    unreadable: dict[int, str] | None = None,
 ) -> dict[int, PhoneSettings]:
     """Everything that these phones' files say, by device key, secrets opened; six queries however many.
 
     `generations` names the firmware generation of phones where it is known; otherwise the model's own holds.
+    A phone with a secret that no key opens is left out and named in `unreadable`; without one, SealError.
     """
+    lost: dict[int, str] = {} if unreadable is None else unreadable
     ids = [device.pk for device in devices]
     rows = list(Device.objects.filter(pk__in=ids).select_related("account", "site"))
     values = effective_many(rows)
-    lines = _lines(ids, values)
+    lines = _lines(ids, values, lost)
     keys: dict[int, list[KeySetting]] = {}
     for key in Key.objects.filter(device__in=ids).order_by("position"):
         setting = KeySetting(key.position, KeyKind(key.kind), key.value, key.label, key.line)
         keys.setdefault(key.device_id, []).append(setting)
     known = generations or {}
-    return {
-        device.pk: _phone(
-            device,
-            {name: found.value for name, found in values[device.pk].items()},
-            tuple(lines.get(device.pk, ())),
-            tuple(keys.get(device.pk, ())),
-            known.get(device.pk),
-        )
-        for device in rows
-    }
+    phones = {}
+    for device in rows:
+        try:
+            phones[device.pk] = _phone(
+                device,
+                {name: found.value for name, found in values[device.pk].items()},
+                tuple(lines.get(device.pk, ())),
+                tuple(keys.get(device.pk, ())),
+                known.get(device.pk),
+            )
+        except SealError as error:
+            lost[device.pk] = f"its passwords: {error}"
+    if lost and unreadable is None:
+        raise SealError(next(iter(lost.values())))
+    return {pk: phone for pk, phone in phones.items() if pk not in lost}
 
 
-def _lines(ids: list[int], values: Mapping[int, Mapping[str, Found]]) -> dict[int, list[Line]]:
+def _lines(
+    ids: list[int], values: Mapping[int, Mapping[str, Found]], lost: dict[int, str]
+) -> dict[int, list[Line]]:
     shown = list(
         Appearance.objects.filter(device__in=ids).select_related("extension").order_by("device", "position")
     )
@@ -233,19 +246,21 @@ def _lines(ids: list[int], values: Mapping[int, Mapping[str, Found]]) -> dict[in
         .filter(phones__gte=2)
     )
     shared = set(several.values_list("extension", flat=True))
-    secrets_of: dict[int, str] = {}
+    secrets_of: dict[int, str | SealError] = {}
     lines: dict[int, list[Line]] = {}
     for appearance in shown:
         extension = appearance.extension
         if extension.pk not in secrets_of:
-            secrets_of[extension.pk] = secrets.open_text(
-                secrets.Kind.SIP_SECRET, extension.code, extension.secret
-            )
+            secrets_of[extension.pk] = _secret_or_reason(extension)
+        secret = secrets_of[extension.pk]
+        if isinstance(secret, SealError):
+            lost[appearance.device_id] = f"the secret of {extension.username}: {secret}"
+            continue
         line = Line(
             position=appearance.position,
             username=extension.username,
             auth_name=extension.auth_name or extension.username,
-            secret=secrets_of[extension.pk],
+            secret=secret,
             realm=extension.realm or str(values[appearance.device_id]["sip_server"].value),
             display_name=extension.display_name,
             label=appearance.label,
@@ -253,6 +268,13 @@ def _lines(ids: list[int], values: Mapping[int, Mapping[str, Found]]) -> dict[in
         )
         lines.setdefault(appearance.device_id, []).append(line)
     return lines
+
+
+def _secret_or_reason(extension: Extension) -> str | SealError:
+    try:
+        return secrets.open_text(secrets.Kind.SIP_SECRET, extension.code, extension.secret)
+    except SealError as error:
+        return error
 
 
 def _phone(

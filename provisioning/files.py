@@ -39,14 +39,19 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
     for token in Token.objects.filter(device__in=ids, kind__in=kinds).order_by("id"):
         by_device[token.device_id].append(token)  # type: ignore[index]
     devices = {d.pk: d for d in Device.objects.filter(pk__in=ids).select_related("account", "site")}
-    phones = settings_tree.phone_settings([devices[pk] for pk, rows in by_device.items() if rows])
+    failed: dict[int, str] = {}
+    wanted = [devices[pk] for pk, rows in by_device.items() if rows]
+    phones = settings_tree.phone_settings(wanted, unreadable=failed)
+    for pk, reason in failed.items():
+        log.error("no key opens a secret, the phone is held", device=str(devices[pk].code), error=reason)
     uploads: dict[int, list[Upload]] = {}
     for upload in Upload.objects.filter(device__in=ids):
         uploads.setdefault(upload.device_id, []).append(upload)
 
     batch = store.Batch()
-    failed: dict[int, str] = {}
     for pk, rows in by_device.items():
+        if pk in failed:
+            continue
         try:
             for token in rows:
                 compiled = compile_full(phones[pk], tokens.private_url(token, devices[pk]))

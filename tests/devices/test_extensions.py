@@ -139,6 +139,16 @@ def test_what_a_phone_cannot_carry_is_refused_and_changes_nothing(tree: Tree, li
     assert (revisions(), AuditEntry.objects.count()) == before
 
 
+def test_a_secret_that_no_key_opens_can_be_replaced(tree: Tree, line: Extension) -> None:
+    phone = entering.enter(tree.acme, by=tree.ana, mac="00005e005301", family="yealink", model="T46S")
+    appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, line)])
+    Extension.objects.update(secret=b"\x02k1 and what follows is no seal")
+
+    extensions.change(line, by=tree.ana, secret="A fresh one")
+
+    assert extensions.secret_of(Extension.objects.get()) == "A fresh one"
+
+
 def test_an_extension_in_use_is_not_removed(tree: Tree, line: Extension) -> None:
     phone = entering.enter(tree.acme, by=tree.ana, mac="00005e005301", family="poly", model="VVX450")
     appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, line), AppearanceRow(2, line)])

@@ -8,10 +8,11 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry
 from accounts.refusals import Forbidden, Invalid
+from accounts.sealing import SealError
 from devices import appearances, extensions, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.definitions import SETTINGS, SWITCHES, split_place
-from devices.models import Device, SettingValue
+from devices.models import Device, Extension, SettingValue
 from devices.phone import HARDENING, KeyKind, KeySetting, Line, SipServer, Srtp, TimeSettings, Transport
 from devices.settings_tree import Level, effective, phone_settings, reset_value, set_value
 from provisioning import entering, sites
@@ -266,3 +267,18 @@ def test_many_phones_cost_as_many_queries_as_one(tree: Tree, phone: Device) -> N
 
     assert queries(phones[1:2]) == queries(phones) == 6
     assert settings_tree.phone_settings([]) == {}
+
+
+def test_a_secret_that_no_key_opens_costs_its_own_phones_alone(tree: Tree, phone: Device) -> None:
+    line = extensions.create(tree.acme, by=tree.ana, username="4101", secret="of another row")
+    appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, line)])
+    other = entering.enter(tree.acme, by=tree.ana, mac="00005e005302", family="poly", model="VVX450")
+    Extension.objects.update(secret=b"\x02k1 and what follows is no seal")
+    lost: dict[int, str] = {}
+
+    found = phone_settings([phone, other], unreadable=lost)
+
+    assert (found.keys(), lost.keys()) == ({other.pk}, {phone.pk})
+    assert lost[phone.pk].startswith("the secret of 4101: ")
+    with pytest.raises(SealError):
+        phone_settings([phone, other])
