@@ -1,6 +1,7 @@
 """The phones' door: the edge put together with the claim, served by uvicorn as `portal.asgi:edge`."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,12 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
-from provisioning.edge.app import build
-from provisioning.edge.config import Config
 
 from portal.checks import refuse_to_start
 from provisioning import claims, files, publishing, store, tasks
+from provisioning.edge.app import build
 from provisioning.edge.asking import Away, ClaimAnswer, ClaimRequest
+from provisioning.edge.config import Config
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -94,3 +95,7 @@ edge = build(
     keep_upload=keep_upload,
 )
 refuse_to_start()
+# What the start has made lives as long as the process; looking through all of it again and again would hold
+# phones up.
+gc.collect()
+gc.freeze()
