@@ -1,0 +1,96 @@
+"""Ways in that people open: windows and approvals."""
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.scope import ScopedQuerySet
+from devices.models import Device, Site
+from provisioning.models.locks import OwnedByDevice
+from security.networks import Network
+
+
+class WindowQuerySet(ScopedQuerySet):
+    def open_or_coming(self, now: datetime) -> Self:
+        """Keep the windows that are open or will open."""
+        return self.filter(ends_at__gt=now, closed_at=None)
+
+
+class Window(models.Model):
+    """For 1 to 40 hours one origin may set up the devices of an account and of the accounts below it."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="windows")
+    first = models.CharField(max_length=32)
+    last = models.CharField(max_length=32)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, blank=True, related_name="windows")
+    listed = models.BooleanField(default=False)
+    devices = models.ManyToManyField(Device, blank=True, related_name="windows")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    opened_by = models.CharField(max_length=200)
+    covers = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = WindowQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-starts_at"]
+        constraints = [
+            models.CheckConstraint(
+                name="window_ends_after_start",
+                condition=Q(ends_at__gt=F("starts_at")),
+                violation_error_message="A window ends after it starts.",
+            )
+        ]
+        indexes = [models.Index(fields=["ends_at"], name="window_end")]
+
+    def __str__(self) -> str:
+        return f"{self.network} for {self.account}"
+
+    @property
+    def network(self) -> Network:
+        return Network.from_hex(self.first, self.last)
+
+
+class Approval(models.Model):
+    """A card: a phone was refused somewhere, and a person may say yes or no (E14)."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        ONCE = "once", "Approved once"
+        SITE = "site", "Approved for a site"
+        DENY = "deny", "Denied"
+        QUARANTINE = "quarantine", "Quarantined"
+        CLOSED = "closed", "Closed unanswered"
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="approvals")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="approvals")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    rule = models.CharField(max_length=4)
+    opened_at = models.DateTimeField()
+    closes_at = models.DateTimeField(db_index=True)
+    last_try_at = models.DateTimeField()
+    # The last three: {"first", "last", "address", "agent", "product", "at", "rule"}; the newest first.
+    origins = models.JSONField(default=list)
+    tries = models.PositiveIntegerField(default=0)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+
+    objects = OwnedByDevice.as_manager()
+
+    class Meta:
+        ordering = ["-last_try_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["device"], condition=Q(status="open"), name="approval_one_open")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.status}"

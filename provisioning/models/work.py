@@ -1,0 +1,100 @@
+"""What is still to be done, and by when it was: outbox, jobs, stamps."""
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.scope import ScopedQuerySet
+from devices.models import Device
+from provisioning.models.locks import first_revision
+
+
+class Outbox(models.Model):
+    """Something that the store does not know yet; written with the change, removed when it was published."""
+
+    class What(models.TextChoices):
+        DEVICE = "device", "A device's lock, tokens and files"
+        GONE = "gone", "A MAC and tokens that are on no device"
+        LISTS = "lists", "Windows, sites, networks"
+        ADDRESS = "address", "The standing of an address"
+
+    what = models.CharField(max_length=8, choices=What.choices)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, null=True, related_name="outbox")
+    details = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)  # when the sweeper may take it up
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.device_id or ''}"
+
+
+class Job(models.Model):
+    """Work on many phones in the background, with its progress and a result per phone."""
+
+    class Kind(models.TextChoices):
+        UNLOCK_ALL = "unlock-all", "Unlock all"
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="jobs")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    by = models.CharField(max_length=200)
+    params = models.JSONField(default=dict)
+    actor = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.total}"
+
+
+class JobItem(models.Model):
+    """One phone of a job: waiting, done, or skipped and why."""
+
+    class Result(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
+    device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="job_items")
+    name = models.CharField(max_length=120)
+    mac = models.CharField(max_length=12)
+    result = models.CharField(max_length=8, choices=Result.choices, default=Result.WAITING)
+    rule = models.CharField(max_length=4, blank=True)
+    why = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.result}"
+
+
+class ListsVersion(models.Model):
+    """The number of the newest state of the lists (windows, sites, networks) that the edge reads."""
+
+    number = models.PositiveBigIntegerField(default=first_revision)
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+class Stamp(models.Model):
+    """When a periodic job last finished: a job that silently stopped is incident 0 again."""
+
+    name = models.CharField(max_length=60, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}"
