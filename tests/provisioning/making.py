@@ -12,7 +12,7 @@ from provisioning import claims, entering
 from security.networks import parse_address
 
 HOME, HOTEL, THIEF = "198.51.100.7", "203.0.113.9", "192.0.2.66"
-SECRET = "Sip-secret-that-must-not-leak"  # noqa: S105
+SECRET = "Sip-secret-that-must-not-leak"
 _macs = itertools.count(1)
 
 

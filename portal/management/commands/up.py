@@ -214,7 +214,7 @@ class Command(BaseCommand):
     def _print_facts(self, facts: DemoFacts | None) -> None:
         lines = ["", f"Portal          {settings.PORTAL_URL}/", f"Phones' root    {settings.PHONES_URL}/"]
         if facts is None:
-            lines.append("Nobody can sign in before `manage.py found --email ... --name ...` has made somebody.")
+            lines.append("Nobody can sign in before `manage.py found --email ... --name ...` made somebody.")
         else:
             lines += ["", "Sign in as"]
             lines += [f"  {e:<28}  {p or '(shown once before)':<20}  {r}" for e, p, r in facts.sign_ins]
