@@ -39,7 +39,7 @@ def needs(power: Power) -> Callable[[View[Args]], View[Args]]:
                 raise Forbidden
             return view(request, *args, **kwargs)
 
-        return login_required(guarded)  # type: ignore[return-value, arg-type]
+        return login_required(guarded)  # type: ignore[return-value]
 
     return guard
 

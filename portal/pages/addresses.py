@@ -38,7 +38,12 @@ def addresses(request: PageRequest) -> HttpResponse:
     )
     rows = by_address(refused)
     asked = request.GET.get("address", "").strip()[:60]
-    context = {"section": "addresses", "rows": rows, "asked": asked, "mine": request.actor.address}
+    context: dict[str, Any] = {
+        "section": "addresses",
+        "rows": rows,
+        "asked": asked,
+        "mine": request.actor.address,
+    }
     if asked:
         try:
             context["found"] = checked(parse_origin(asked), request.actor, rows, now)

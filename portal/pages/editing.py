@@ -28,12 +28,12 @@ def model_choices(family: str = "") -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-class SiteChoice(forms.ModelChoiceField):
+class SiteChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Site) -> str:
         return f"{obj.name} ({obj.account})"
 
 
-class OwnerChoice(forms.ModelChoiceField):
+class OwnerChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     """A person by his role in an account: that is what a reader may see of people."""
 
     def label_from_instance(self, obj: Membership) -> str:

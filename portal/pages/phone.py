@@ -71,8 +71,9 @@ def events_of(request: PageRequest, device: Device) -> Any:
 def overview(request: PageRequest, code: UUID) -> HttpResponse:
     device = find_phone(request, code)
     frame = frame_of(request, device, "overview")
-    waiting = Approval.objects.visible_to(request.actor).select_related("account", "device__account")
-    waiting = waiting.filter(device=device, status=Approval.Status.OPEN, closes_at__gt=frame["now"]).first()
+    cards = Approval.objects.visible_to(request.actor).select_related("account", "device__account")
+    cards = cards.select_related("device__owner", "device__lock__bound_site")
+    waiting = cards.filter(device=device, status=Approval.Status.OPEN, closes_at__gt=frame["now"]).first()
     context = {
         **frame,
         "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,

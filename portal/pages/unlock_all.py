@@ -90,9 +90,15 @@ def foretold(form: UnlockAllForm) -> dict[str, Any]:
         "total": phones.count(),
         "unlocks": phones.count() - skipped,
         "open_already": phones.filter(lock__state=State.UNLOCKED.value).exclude(off).count(),
-        "disabled": phones.filter(off & ~shut).count(),
-        "shut": phones.filter(shut).count(),
-        "suspect": phones.filter(suspect).count(),
+        "reasons": [
+            f"{count} {why}"
+            for why, count in (
+                ("quarantined or retired", phones.filter(shut).count()),
+                ("disabled", phones.filter(off & ~shut).count()),
+                ("under suspicion", phones.filter(suspect).count()),
+            )
+            if count
+        ],
         "skipped": skipped,
     }
 

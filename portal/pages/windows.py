@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -56,6 +57,8 @@ class WindowForm(forms.Form):
         super().__init__(*args, **kwargs)
         accounts = Account.objects.reachable_by(actor, Power.OPEN_WINDOW).order_by("path")
         self.fields["account"].queryset = accounts  # type: ignore[attr-defined]
+        if actor.address:
+            self.fields["address"].help_text += f" You are at {actor.address} now."
         sites = Site.objects.visible_to(actor).select_related("account")
         self.fields["site"].queryset = sites  # type: ignore[attr-defined]
 
@@ -75,15 +78,15 @@ class WindowForm(forms.Form):
 def listing(request: PageRequest) -> HttpResponse:
     now = timezone.now()
     visible = Window.objects.visible_to(request.actor).select_related("account", "site")
+    over = Q(ends_at__lte=now) | Q(closed_at__isnull=False)
     context = {
         "section": "windows",
         "now": now,
         "open": visible.open_or_coming(now).order_by("starts_at"),
-        "past": visible.filter(ends_at__lte=now) | visible.filter(closed_at__isnull=False),
+        "past": visible.filter(over).order_by("-ends_at")[:5],
         "may_open": request.actor.may_anywhere(Power.OPEN_WINDOW),
         "may_unlock_all": request.actor.may_anywhere(Power.UNLOCK_ALL),
     }
-    context["past"] = context["past"].order_by("-ends_at")[:5]
     return render(request, "provisioning/windows.html", context)
 
 
@@ -110,7 +113,7 @@ def open_window(request: PageRequest) -> HttpResponse:
                 request, f"The window for {window.network} closes {when(window.ends_at, said['zone'])}."
             )
             return redirect("window", code=window.code)
-    context = {"section": "windows", "form": form, "said": said, "address": request.actor.address}
+    context = {"section": "windows", "form": form, "said": said}
     return render(request, "provisioning/window_open.html", context)
 
 

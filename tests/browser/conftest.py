@@ -63,7 +63,7 @@ def town(live_server: LiveServer, settings: Settings) -> World:
 
 @pytest.fixture
 def complaints(page: Page) -> Iterator[list[str]]:
-    """What the browser complains of, a broken content security policy above all; none at the end of a test."""
+    """What the browser complains of, a broken content security policy above all; none at a test's end."""
     heard: list[str] = []
     page.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: heard.append(str(error)))

@@ -2,11 +2,12 @@
 
 import re
 
+from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from provisioning import unlock_all
-from provisioning.models import Approval, Job, Lock, Window
+from provisioning.models import Approval, Job, LastSeen, Lock, Window
 from tests.browser.conftest import SignIn
 from tests.factories import refused
 from tests.world import PASSWORD, World
@@ -136,3 +137,21 @@ def test_everything_works_without_javascript(town: World, live_server: LiveServe
 
     expect(page.get_by_text("Allowed until")).to_be_visible()
     context.close()
+
+
+def test_a_refresh_moves_no_focus_and_closes_no_fold(town: World, sign_in: SignIn) -> None:
+    """The page asks again every few seconds; here the clock of the page is turned by hand."""
+    LastSeen.objects.create(device=town.acme.phone, at=timezone.now(), address="203.0.113.7")
+    Approval.objects.filter(device=town.acme.phone).update(status="closed")
+    page = sign_in(town.ben)
+    fold = page.get_by_text("It does not come up where you are?")
+    fold.click()
+    button = page.get_by_role("button", name="Let this phone set itself up again")
+    button.focus()
+
+    with page.expect_response("**/my-phones/"):
+        page.evaluate("htmx.ajax('GET', '/my-phones/', '#my-phones')")
+    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+
+    expect(button).to_be_visible()
+    expect(button).to_be_focused()
