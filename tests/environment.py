@@ -26,6 +26,7 @@ def prepare() -> Path:
     if "portal.settings" in sys.modules:
         raise RuntimeError("Django has read its settings already: unset DJANGO_SETTINGS_MODULE")
     data = Path(tempfile.mkdtemp(prefix="latchkey-tests-"))
+    (data / "static").mkdir()
     atexit.register(_remove, data, os.getpid())
     secrets = starting.drawn_secrets()
     for name in (*FOREIGN, *(f"{secret}_FILE" for secret in (*secrets, "REDIS_URL", "EMAIL_URL"))):
