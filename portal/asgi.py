@@ -16,12 +16,13 @@ import django
 django.setup()
 
 import structlog
+from celery.exceptions import OperationalError as BrokerAway
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 from portal.checks import refuse_to_start
-from provisioning import claims, files, publishing, store, tasks
+from provisioning import claims, files, store, tasks
 from provisioning.edge.app import build
 from provisioning.edge.asking import Away, ClaimAnswer, ClaimRequest
 from provisioning.edge.config import Config
@@ -77,10 +78,11 @@ async def want_file(token_hash: str) -> None:
     def ask() -> None:
         try:
             tasks.compile_token.apply_async(args=[token_hash], queue="demand")
-        except (publishing.BrokerAway, store.Away, OSError) as error:
+        except (BrokerAway, store.Away, OSError) as error:
             log.warning("a compile could not be asked for", error=type(error).__name__)
 
-    await asyncio.get_running_loop().run_in_executor(_threads, ask)
+    # Not among the claims' threads: a database that is slow must not keep a file from being asked for.
+    await asyncio.get_running_loop().run_in_executor(None, ask)
 
 
 async def keep_upload(code: str, name: str, body: bytes, content_type: str) -> None:

@@ -103,7 +103,10 @@ def _unlock_own(
             " can still do it.",
             code="too-often",
         )
-    return _unlock(device, by=by, rule="E2", span=span, origin=origin, now=now, owner=True)
+    with transaction.atomic():
+        lock = _unlock(device, by=by, rule="E2", span=span, origin=origin, now=now, owner=True)
+        publishing.tell_later("own-unlock", device.pk, by.label)
+    return lock
 
 
 def _unlock(

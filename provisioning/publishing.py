@@ -207,6 +207,20 @@ def sweep(now: datetime) -> int:
     return len(lists) + len(gone) + len(devices)
 
 
+def tell_later(what: str, device_id: int, actor: str) -> None:
+    """Have people told by e-mail after the commit; a broker that is away costs the mail, not the verb."""
+
+    def tell() -> None:
+        from provisioning import tasks
+
+        try:
+            tasks.tell.apply_async(args=[what, device_id, actor])
+        except (store.Away, BrokerAway, OSError) as error:
+            log.warning("an e-mail could not be asked for", what=what, error=type(error).__name__)
+
+    transaction.on_commit(tell, robust=True)
+
+
 def compile_later(device_ids: Sequence[int], *, wanted: bool = False) -> None:
     """Hand devices to the workers for compiling; `wanted` goes before all else, since a phone waits."""
     from provisioning import tasks

@@ -38,6 +38,18 @@ def run_job(job_id: int) -> None:
 
 
 @shared_task
+def tell(what: str, device_id: int, actor: str) -> int:
+    """Send the e-mails about something that happened to a phone."""
+    from devices.models import Device
+    from provisioning import telling
+
+    device = Device.objects.select_related("account").filter(pk=device_id).first()
+    if device is None or what != "own-unlock":
+        return 0
+    return telling.of_own_unlock(device, owner=actor, now=timezone.now())
+
+
+@shared_task
 def end_what_is_over() -> int:
     """Unlocks, windows and cards whose time is up become rows, audit and events (E6)."""
     from provisioning import approvals, keeper, locking, tokens, unlock_all, windows
