@@ -68,19 +68,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On the second database run only what touches a database."""
-    if os.environ.get("LATCHKEY_SECOND_RUN") != "1":
-        return
+    """On the second database run only what touches a database; what is too much for SQLite only there."""
+    second = os.environ.get("LATCHKEY_SECOND_RUN") == "1"
     kept, left = [], []
     for item in items:
-        (kept if _touches_database(item) and not item.get_closest_marker("once") else left).append(item)
+        wanted = _touches_database(item) and not item.get_closest_marker("once")
+        (kept if (wanted if second else not item.get_closest_marker("large")) else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
 
 
 def _touches_database(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
-    return bool(item.get_closest_marker("django_db") or fixtures & {"db", "transactional_db", "live_server"})
+    return bool(
+        item.get_closest_marker("django_db")
+        or fixtures & {"db", "transactional_db", "live_server", "household"}
+    )
 
 
 # --- settings that make tests quick, not weak --------------------------------------------------------------
