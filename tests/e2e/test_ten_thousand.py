@@ -34,9 +34,7 @@ print(json.dumps({
 pytestmark = [
     pytest.mark.xdist_group("e2e"),
     pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        "LATCHKEY_TEST_DATABASE_URL" not in os.environ, reason="SQLite is for up to 500 phones"
-    ),
+    pytest.mark.large,
 ]
 
 
