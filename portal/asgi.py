@@ -101,3 +101,4 @@ refuse_to_start()
 # phones up.
 gc.collect()
 gc.freeze()
+gc.set_threshold(20_000)

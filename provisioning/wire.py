@@ -4,6 +4,7 @@ Records begin with a revision of fifteen digits, so that the store itself can re
 (SET_NEWER, SET_FILE below). Numbers of addresses are written as hex ranges `first-last`.
 """
 
+import functools
 import hashlib
 import hmac
 import json
@@ -393,10 +394,9 @@ def pack_token(record: TokenRecord) -> bytes:
 
 def unpack_token(blob: bytes) -> TokenRecord:
     """The record; read for every request below a private URL, so by the shortest way."""
-    revision, rest = _split(blob)
-    files_revision, body = _split(rest)
     try:
-        (mac, kind, code, family, model, bound, more), _ = _scan(body.decode())
+        revision, files_revision = int(blob[:_DIGITS]), int(blob[_DIGITS : 2 * _DIGITS])
+        (mac, kind, code, family, model, bound, more), _ = _scan(blob[2 * _DIGITS :].decode())
         facts = TokenFacts(mac, _TOKEN_KINDS[kind], code, family, bound=tuple(map(unpack_network, bound)))
         if not more:
             return TokenRecord(revision, files_revision, facts, model)
@@ -504,14 +504,26 @@ def pack_note(note: Note) -> bytes:
 
 
 def pack_full_note(
-    at: float, address: str, rule: str, facts: TokenFacts, agent: str, file: str, token: str, **flags: bool
+    at: float, address: str, rule: str, facts: TokenFacts, agent: str, file: str, token: str, marks: str
 ) -> bytes:
     """As pack_note for a full file: every phone's daily note, written without its object."""
-    marks = "".join(f',"{name}":true' for name, is_so in flags.items() if is_so)
     return (
         f'{{"at":{at:.3f},"address":"{address}","rule":"{rule}","outcome":"full","mac":"{facts.mac}",'
         f'"code":"{facts.code}","agent":{_quote(agent)},"file":{_quote(file)},"token":"{token}"{marks}}}'
     ).encode()
+
+
+@functools.cache
+def full_note_marks(*, check_in: bool, first_use: bool, current: bool, drift: bool, clone: bool) -> str:
+    """The flags of such a note."""
+    flags = {
+        "check_in": check_in,
+        "first_use": first_use,
+        "current": current,
+        "drift": drift,
+        "clone": clone,
+    }
+    return "".join(f',"{name}":true' for name, is_so in flags.items() if is_so)
 
 
 def unpack_note(blob: bytes) -> Note:

@@ -1,5 +1,6 @@
 """The bytes that leave: one refusal for every reason, so that it tells nobody which."""
 
+import functools
 import random
 
 from provisioning.gate import Method, Outcome
@@ -63,7 +64,12 @@ def bootstrap(body: bytes, content_type: str, private: bool) -> Answer:
 
 def full(body: bytes, content_type: str, etag: bytes) -> Answer:
     """A file of the phone's own."""
-    return Answer(200, [_length(body), _type(content_type), (b"etag", etag), *PRIVATE], body)
+    return Answer(200, [_length(body), (b"etag", etag), *_full_tail(content_type)], body)
+
+
+@functools.cache
+def _full_tail(content_type: str) -> list[Header]:
+    return [_type(content_type), *PRIVATE]
 
 
 def common(body: bytes, content_type: str, etag: bytes, private: bool) -> Answer:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from devices.catalog import catalog
@@ -20,7 +21,7 @@ from provisioning.edge.files import Files
 from provisioning.edge.missing import MissingFiles
 from provisioning.edge.naming import Names
 from provisioning.edge.notes import Notes
-from provisioning.edge.private import PrivatePath
+from provisioning.edge.private import Inquiry, PrivatePath
 from provisioning.edge.reading import Call, Receive, Scope, Where, find_caller
 from provisioning.edge.root import RootPath
 from provisioning.edge.store import Found, Store
@@ -92,36 +93,35 @@ class Edge:
         """Answer a phone's daily request without a task; `done` gets the answer, now or later."""
         self._in_flight += 1
         overloaded = self._in_flight > self._most
-
-        def finish(answer: Answer) -> None:
-            self._in_flight -= 1
-            done(answer)
-
-        def judge(found: Found) -> None:
-            try:
-                answer = self._private.judge(inquiry, found)
-            except Exception:
-                log.exception("a request could not be answered")
-                answer = answers.held(private=True)
-            if isinstance(answer, Answer):
-                finish(answer)
-                return
-            task = asyncio.ensure_future(answer)
-            self._waiting.add(task)
-            task.add_done_callback(wait_over)
-
-        def wait_over(task: asyncio.Future[Answer]) -> None:
-            self._waiting.discard(task)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("a request could not be answered", exc_info=error)
-            failed = task.cancelled() or task.exception() is not None
-            finish(answers.held(private=True) if failed else task.result())
-
         if call.where is None or overloaded:
-            finish(self._private.unseen(call, overloaded=overloaded))
+            self._in_flight -= 1
+            done(self._private.unseen(call, overloaded=overloaded))
             return
         inquiry = self._private.inquire(call, call.where, token, [name])
-        self.store.look_then(inquiry.keys, judge)
+        self.store.look_then(inquiry.keys, partial(self._judge_daily, inquiry, done))
+
+    def _judge_daily(self, inquiry: Inquiry, done: Callable[[Answer], None], found: Found) -> None:
+        try:
+            answer = self._private.judge(inquiry, found)
+        except Exception:
+            log.exception("a request could not be answered")
+            answer = answers.held(private=True)
+        if isinstance(answer, Answer):
+            self._in_flight -= 1
+            done(answer)
+            return
+        task = asyncio.ensure_future(answer)
+        self._waiting.add(task)
+        task.add_done_callback(partial(self._end_daily, done))
+
+    def _end_daily(self, done: Callable[[Answer], None], task: asyncio.Future[Answer]) -> None:
+        self._waiting.discard(task)
+        self._in_flight -= 1
+        if task.cancelled() or (error := task.exception()) is None:
+            done(answers.held(private=True) if task.cancelled() else task.result())
+            return
+        log.error("a request could not be answered", exc_info=error)
+        done(answers.held(private=True))
 
     async def _answer(self, call: Call) -> Answer:
         overloaded = self._in_flight > self._most

@@ -41,7 +41,9 @@ class DailyProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._busy:
             self._hold(data)
-        elif not (self._is_between() and self._take_daily(data)):
+            return
+        found = _REQUEST(data)
+        if found is None or not self._is_between() or not self._take_daily(found):
             super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -72,11 +74,9 @@ class DailyProtocol(HttpToolsProtocol):
             and (self.cycle is None or self.cycle.response_complete)
         )
 
-    def _take_daily(self, data: bytes) -> bool:
-        """Answer it the short way; False when it is not the plain daily request."""
-        found = _REQUEST(data)
-        if found is None or self._edge is None:
-            return False
+    def _take_daily(self, found: re.Match[bytes]) -> bool:
+        """Answer it the short way; False when a header says that there is more to it."""
+        assert self._edge is not None
         headers: dict[bytes, bytes] = {}
         forwarded_for: tuple[bytes, ...] = ()
         for line in found[3].split(b"\r\n"):

@@ -179,11 +179,13 @@ class PrivatePath:
                 call.agent,
                 inquiry.name,
                 inquiry.token_hash,
-                check_in=check_in,
-                first_use=first_use,
-                current=current,
-                drift=verdict.drift,
-                clone=verdict.clone,
+                wire.full_note_marks(
+                    check_in=check_in,
+                    first_use=first_use,
+                    current=current,
+                    drift=verdict.drift,
+                    clone=verdict.clone,
+                ),
             )
             self._store.note(note)
         etag = answers.make_etag(ready.tag)

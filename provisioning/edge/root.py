@@ -3,10 +3,11 @@
 A MAC that nobody knows costs what a known one costs: the same look-ups, a record decoded, the same rules.
 """
 
+import asyncio
 import functools
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from devices.paths import PathMatch
 from devices.user_agent import parse_agent, product_name
@@ -24,19 +25,35 @@ from provisioning.edge.tables import Tables
 from provisioning.gate import (
     Asked,
     Caller,
+    DeviceFacts,
     KeyKind,
     Outcome,
+    Policies,
     RootFacts,
+    State,
     Then,
     Verdict,
     as_root,
     decide_root,
 )
 from provisioning.wire import LockRecord, Note
+from security.networks import Network
 
 log = logging.getLogger(__name__)
 
 CLAIMS_A_SECOND, CLAIMS_AT_ONCE = 50.0, 500.0
+# Judged on after a rule that decides early: a MAC that nobody knows, a quarantined one and one that was asked
+# for by a wrong agent cost what a locked one costs.
+_DECIDED_EARLY = frozenset({"R10", "R11", "R12", "R13", "R14"})
+_STAND_IN = DeviceFacts(
+    code="",
+    mac="",
+    family="",
+    account_path="",
+    state=State.LOCKED,
+    bound=(Network(1, 1),),
+    policies=Policies(match_user_agent=False),
+)
 _ASKS_THE_DATABASE = (Then.CLAIM, Then.REPEAT, Then.POLL)
 
 
@@ -97,34 +114,42 @@ class RootPath:
         try:
             banned = now < wire.unpack_standing(found.values[0])
             record = wire.unpack_lock(blob) if blob is not None else None
-            stand_in = record if record is not None else wire.unpack_lock(wire.DECOY)
+            if record is None:  # read all the same, so that time tells nobody that there is none
+                wire.unpack_lock(wire.DECOY)
         except wire.WireError:
             log.exception("a record in the store cannot be read; the caller is held")
-            return answers.held(asking.private)
-        assert stand_in is not None
+            return answers.plain(Outcome.HELD, asking.call.method, private=asking.private)
         family = record.facts.family if record else None
-        facts = RootFacts(
-            now=now,
-            method=asking.call.method,
-            asked=self._names.asked_at_root(asking.match, family, stand_in.model),
-            caller=self._caller(asking, found.tables, banned=banned, now=now),
-            device=stand_in.resolved(found.tables.lists),
-            names_mac=asking.mac is not None,
-            windows=found.tables.windows(asking.where.origin),
-            known=found.known,
-            overloaded=overloaded,
-        )
-        verdict = decide_root(facts)
-        if record is None:  # decided on a stand-in, so that time tells nobody that there is none
-            verdict = decide_root(replace(facts, device=None))
+        asked = self._names.asked_at_root(asking.match, family, record.model if record else "")
+        caller = self._caller(asking, found.tables, banned=banned, now=now)
+        windows = found.tables.windows(asking.where.origin)
+
+        def facts_with(device: DeviceFacts | None) -> RootFacts:
+            return RootFacts(
+                now=now,
+                method=asking.call.method,
+                asked=asked,
+                caller=caller,
+                device=device,
+                names_mac=asking.mac is not None,
+                windows=windows,
+                known=found.known,
+                overloaded=overloaded,
+            )
+
+        stand_in = facts_with(_STAND_IN)
+        verdict = decide_root(facts_with(record.resolved(found.tables.lists) if record else None))
+        if verdict.rule in _DECIDED_EARLY:
+            decide_root(stand_in)
         if asking.token:
             verdict = as_root(verdict)
         body = None
         if verdict.then in _ASKS_THE_DATABASE and verdict.outcome is Outcome.BOOTSTRAP:
-            body = await self._ask_claim(asking, verdict, now, facts.caller.certificate_mac)
+            body = await self._ask_claim(asking, verdict, now, caller.certificate_mac)
             verdict = as_root(body.verdict) if asking.token else body.verdict
-        product = facts.caller.agent_product or ""
-        self._note(asking, verdict, record, product)
+        product = caller.agent_product or ""
+        # Written down once the answer is on its way: the time it takes must not tell what there is to note.
+        asyncio.get_running_loop().call_soon(self._note, asking, verdict, record, product)
         return self._make_answer(asking, verdict, body)
 
     def _caller(self, asking: Asking, tables: Tables, *, banned: bool, now: float) -> Caller:

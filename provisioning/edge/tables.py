@@ -27,7 +27,7 @@ class NetworkTable:
         for size, ends in self._by_size.items():
             if now < ends.get(address & -size, 0.0):
                 return True
-        return any(address in timed.network and now < timed.until for timed in self._odd)
+        return bool(self._odd) and any(address in t.network and now < t.until for t in self._odd)
 
 
 class Tables:

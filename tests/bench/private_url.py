@@ -5,7 +5,9 @@ Everything is on: rules, standings, notes, sealing. The edge's time includes its
 
 import argparse
 import statistics
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import redis
@@ -23,6 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each round (default 8)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--python", default=sys.executable, help="the edge's interpreter, of the same version"
+    )
     parser.add_argument("--connections", type=int, default=64)
 
 
@@ -44,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             used = fill(client, fleet)
             print(f"store: {used / len(fleet):.0f} bytes a device", flush=True)
             script = write_script(directory, [(phone.path, phone.agent) for phone in fleet])
-            edge, nginx = Edge(store, directory / "edge.log"), Nginx(directory, files)
+            edge, nginx = Edge(store, directory / "edge.log", python=options.python), Nginx(directory, files)
             try:
                 return _rounds(options, edge, nginx, script, client)
             finally:
@@ -76,6 +81,7 @@ def _rounds(
                     for name, value in edge.parts().items()
                 }
                 parts = " + ".join(f"{name} {value:.1f}" for name, value in split.items())
+                time.sleep(0.5)  # the last notes are on their way
                 notes, lost = client.xlen(wire.NOTES), client.get(wire.LOST_NOTES)
                 if notes < seen.requests or lost:
                     print(f"  notes are missing: {seen.requests} requests, {notes} notes, {lost} lost")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -23,7 +24,9 @@ class Edge:
 
     name = "edge"
 
-    def __init__(self, store: embedded.Store, log: Path) -> None:
+    def __init__(
+        self, store: embedded.Store, log: Path, *, python: str = sys.executable, database: str = "stopped"
+    ) -> None:
         self.port = _free_port()
         self.store = store
         environment = {
@@ -34,6 +37,8 @@ class Edge:
             "PHONES_URL": "https://phones.example.org",
             "PORTAL_URL": "https://portal.example.org",
             "TRUSTED_PROXIES": "",
+            "BENCH_DATABASE": database,
+            "PYTHONPATH": os.pathsep.join((sysconfig.get_path("purelib"), os.environ.get("PYTHONPATH", ""))),
         }
         options = [
             *(
@@ -51,7 +56,7 @@ class Edge:
         ]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "tests.bench.stand_in:edge", *options],
+                [python, "-m", "uvicorn", "tests.bench.stand_in:edge", *options],
                 env=environment,
                 cwd=ROOT,
                 stdout=output,

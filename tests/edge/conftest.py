@@ -40,3 +40,11 @@ def serve(store_server: embedded.Store, doors: Doors) -> Iterator[Callable[..., 
 def edge(serve: Callable[..., ServedEdge], shelf: Shelf) -> ServedEdge:
     """An edge, connected to the store."""
     return serve()
+
+
+@pytest.fixture(params=["the parser's way", "the short way"])
+def either_way(serve: Callable[..., ServedEdge], shelf: Shelf, request: pytest.FixtureRequest) -> ServedEdge:
+    """An edge that is asked over connections to be closed, and over ones that could be kept."""
+    edge = serve()
+    edge.kept = request.param == "the short way"
+    return edge

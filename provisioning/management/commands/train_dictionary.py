@@ -22,8 +22,8 @@ ZONES = ("UTC", "Europe/London", "Europe/Berlin", "America/New_York", "Australia
 class Command(BaseCommand):
     """Write provisioning/edge/files.zdict anew.
 
-    A file that was sealed with another dictionary is compiled again when its phone asks for it, so this belongs
-    into a release whose templates have changed a lot, followed by `republish`.
+    A file that was sealed with another dictionary is compiled again when its phone asks for it. So this
+    belongs into a release whose templates have changed a lot, followed by `republish`.
     """
 
     help = __doc__
