@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from devices.catalog import catalog
@@ -109,6 +109,16 @@ def is_single_step(device: Device) -> bool:
 
 def windows(now: datetime) -> tuple[gate.Window, ...]:
     """The windows that are open or will open."""
+    return _as_facts(Window.objects.open_or_coming(now))
+
+
+def windows_at(address: int, now: datetime) -> tuple[gate.Window, ...]:
+    """As `windows`, but only those whose origin holds the address."""
+    where = f"{address:032x}"
+    return _as_facts(Window.objects.open_or_coming(now).filter(first__lte=where, last__gte=where))
+
+
+def _as_facts(rows: "QuerySet[Window]") -> tuple[gate.Window, ...]:
     return tuple(
         gate.Window(
             origin=window.network,
@@ -118,31 +128,7 @@ def windows(now: datetime) -> tuple[gate.Window, ...]:
             site=str(window.site.code) if window.site else None,
             devices=frozenset(str(d.code) for d in window.devices.all()) if window.listed else None,
         )
-        for window in Window.objects.open_or_coming(now)
-        .select_related("account", "site")
-        .prefetch_related("devices")
-    )
-
-
-def windows_at(address: int, now: datetime) -> tuple[gate.Window, ...]:
-    """As `windows`, but only those whose origin holds the address."""
-    where = f"{address:032x}"
-    rows = (
-        Window.objects.open_or_coming(now)
-        .filter(first__lte=where, last__gte=where)
-        .select_related("account", "site")
-        .prefetch_related("devices")
-    )
-    return tuple(
-        gate.Window(
-            origin=row.network,
-            account_path=row.account.path,
-            starts=row.starts_at.timestamp(),
-            ends=row.ends_at.timestamp(),
-            site=str(row.site.code) if row.site else None,
-            devices=frozenset(str(d.code) for d in row.devices.all()) if row.listed else None,
-        )
-        for row in rows
+        for window in rows.select_related("account", "site").prefetch_related("devices")
     )
 
 
