@@ -23,7 +23,7 @@ from portal import embedded, places, starting, static_files
 from portal.bootstrap import stop
 from portal.checks import store_problem
 from portal.demo_facts import DemoFacts, recall, remember, replace_passwords
-from portal.supervising import Child, DiedAtOnce, Household
+from portal.supervising import Child, DiedAtOnce, Household, end_with_starter
 
 PATIENCE = 60.0
 
@@ -43,11 +43,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Refuse early, then make, then start; whatever happens afterwards, leave no process behind."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # nohup: it outlives who started it
+        for number in (signal.SIGTERM, signal.SIGINT, *(() if kept else (signal.SIGHUP,))):
             signal.signal(number, _end)
         self.listen, self.port, self.phones_port = options["listen"], options["port"], options["phones_port"]
         self.store: embedded.Store | None = None
         self.household = Household([], sys.stdout)
+        if not kept:
+            end_with_starter(self._end_at_once)
         try:
             self._refuse_what_cannot_be_reached()
             lock = self._take_data_directory()
@@ -233,6 +236,13 @@ class Command(BaseCommand):
                     self.store.start()
                 except embedded.CannotStart as error:
                     self._say(str(error))
+
+    def _end_at_once(self, number: int, frame: FrameType | None) -> None:
+        """Whoever started this is gone, killed perhaps: nobody waits for an orderly end, and none is needed."""
+        self.household.kill()
+        if self.store is not None and self.store.process is not None:
+            self.store.process.kill()
+        os._exit(128 + number)
 
     def _end_all(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
