@@ -145,7 +145,7 @@ class Household:
 
 
 def end_with_starter(end: Callable[[int, FrameType | None], object]) -> None:
-    """Call `end` when the process that started this one is gone, so that a killed script leaves nothing behind."""
+    """Call `end` when the process that started this one is gone; a killed script leaves nothing behind."""
     if sys.platform == "linux" and os.getppid() > 1:
         signal.signal(signal.SIGUSR1, end)
         ctypes.CDLL(None).prctl(1, signal.SIGUSR1)

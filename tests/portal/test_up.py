@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.household import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (
     "LATCHKEY_",
@@ -44,11 +46,7 @@ def up(data: Path, *options: str, **more: str) -> subprocess.CompletedProcess[st
 
 
 def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    return [free_port() for _ in range(count)]
 
 
 def eventually(true: Callable[[], bool], patience: float = 60.0) -> bool:
@@ -236,3 +234,25 @@ def test_what_cannot_be_reached_is_said_in_one_line(
     assert run.stderr.startswith(f"latchkey: {line}")
     assert run.stderr.count("\n") == 1
     assert not (tmp_path / "data").exists()
+
+
+def test_it_ends_with_the_script_that_started_it(tmp_path: Path) -> None:
+    """A script that is killed, not asked, leaves no installation behind."""
+    data = tmp_path / "data"
+    port, phones_port = free_ports(2)
+    line = [sys.executable, "manage.py", "up", "--empty", "--data", str(data)]
+    line += ["--port", str(port), "--phones-port", str(phones_port)]
+    script = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess; subprocess.run({line!r})"],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    started = eventually(lambda: status(port) > 0)
+
+    script.kill()
+    script.wait()
+
+    assert started
+    assert eventually(lambda: processes_with(str(data)) == [])

@@ -238,7 +238,7 @@ class Command(BaseCommand):
                     self._say(str(error))
 
     def _end_at_once(self, number: int, frame: FrameType | None) -> None:
-        """Whoever started this is gone, killed perhaps: nobody waits for an orderly end, and none is needed."""
+        """Whoever started this is gone, killed perhaps: nobody waits for an end in order."""
         self.household.kill()
         if self.store is not None and self.store.process is not None:
             self.store.process.kill()
