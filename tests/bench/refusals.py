@@ -1,9 +1,12 @@
-"""Refusals of every kind in turn: the same bytes, and medians within five percent, database up and stopped.
+"""Refusals of every kind in turn: the same bytes, medians within five percent, database up and stopped.
+
+The whole product runs, on PostgreSQL, whose server is really stopped in between.
 
 Each address asks for at most nine MACs, as a thief would who does not want to be banned.
 """
 
 import argparse
+import json
 import random
 import socket
 import statistics
@@ -12,20 +15,43 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import redis
-
 from portal import embedded
-from provisioning import wire
-from provisioning.gate import DeviceFacts, HandOut, State
-from security.networks import parse_origin
-from tests.bench.fleet import FAMILY, MODEL, publish_lists
-from tests.bench.servers import Edge
+from tests.bench.fleet import FAMILY, MODEL
+from tests.e2e.household import Household, eventually
 
 GOAL = 0.05
 KINDS = ("unknown", "locked", "stale", "wrong agent", "quarantined")
 ROUND = 4  # times that an address asks for each of its MACs
 _AGENT = "Yealink SIP-T42S 66.86.0.15 {colons}"
 _FOREIGN_AGENT = "FileTransport PolycomVVX-VVX_450-UA/5.9.1.0615 (SN:{mac}) Type/Application"
+
+
+FILL = """
+import json
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import Account
+from devices.models import Device
+from provisioning import publishing
+from provisioning.models import Lock, Outbox
+from security.networks import parse_origin
+now, elsewhere = timezone.now(), parse_origin("192.0.2.1")
+bound = {{"bound_first": elsewhere.hex_first, "bound_last": elsewhere.hex_last}}
+states = {{
+    "locked": {{"state": "locked", **bound}},
+    "stale": {{"state": "new", "armed_at": now - timedelta(days=90)}},
+    "wrong agent": {{"state": "new"}},
+    "quarantined": {{"state": "quarantined", **bound}},
+}}
+account = Account.objects.get(slug="initech")
+macs = json.load(open({path!r}))
+for kind, values in states.items():
+    devices = Device.objects.bulk_create(
+        [Device(account=account, mac=mac, family={family!r}, model={model!r}) for mac in macs[kind]]
+    )
+    Lock.objects.bulk_create([Lock(device=device, **values) for device in devices])
+publishing.publish_devices(list(Lock.objects.values_list("pk", flat=True)))
+"""
 
 
 @dataclass(frozen=True)
@@ -41,45 +67,47 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the medians; 1 when they differ by more than the goal, or any two answers differ at all."""
-    missed = 0
+    """Print the medians with the database up and with it stopped."""
+    addresses = options.requests // (ROUND * len(KINDS))
+    server = embedded.Postgres()
+    server.start()
     with tempfile.TemporaryDirectory(prefix="latchkey-bench-") as name:
-        directory = Path(name)
-        store = embedded.Store(directory / "data")
-        store.start()
-        with redis.Redis.from_url(store.url) as client:
-            for database in ("up", "stopped"):
-                client.flushall()
-                visits = _publish(client, options.requests // (ROUND * len(KINDS)))
-                publish_lists(client)
-                edge = Edge(store, directory / "edge.log", database=database)
-                try:
-                    missed |= _measure(edge, visits, database)
-                finally:
-                    edge.stop()
-        store.stop()
-    return missed
+        home = Household(Path(name) / "data", database_url=server.url)
+        try:
+            home.start()
+            path = Path(name) / "macs.json"
+            path.write_text(json.dumps(macs_of(addresses)))
+            script = FILL.format(path=str(path), family=FAMILY, model=MODEL)
+            filled = home.command("shell", "-v", "0", "-c", script)
+            if filled.returncode:
+                raise SystemExit(filled.stderr)
+            visits = visits_of(addresses)
+            missed = measure(home.phones_port, visits, "up")
+            server.stop()
+            eventually(
+                lambda: home.api("GET", "/me/", key="any.key").status >= 500, what="a portal without it"
+            )
+            return missed | measure(home.phones_port, visits, "stopped")
+        finally:
+            home.kill()
+            server.stop()
 
 
-def _publish(client: "redis.Redis", addresses: int) -> list[list[Try]]:
-    """Publish one MAC of each kind for each address; returns each address's requests in random order."""
-    chance, now = random.Random(1), time.time()
-    elsewhere = parse_origin("192.0.2.1")
-    states = {
-        "locked": {"state": State.LOCKED, "bound": (elsewhere,), "hand_out": HandOut(1.0, elsewhere, True)},
-        "stale": {"state": State.NEW, "armed_at": now - 90 * 86400},
-        "wrong agent": {"state": State.NEW, "armed_at": now - 60},
-        "quarantined": {"state": State.QUARANTINED, "bound": (elsewhere,)},
+def macs_of(addresses: int) -> dict[str, list[str]]:
+    """The MACs of each kind, one of each for each address."""
+    return {
+        kind: [f"0015{number * len(KINDS) + at:08x}" for number in range(addresses)]
+        for at, kind in enumerate(KINDS)
     }
+
+
+def visits_of(addresses: int) -> list[list[Try]]:
+    """Each address's requests, in random order."""
+    chance = random.Random(1)
     visits = []
-    for number in range(addresses):
+    for macs in zip(*macs_of(addresses).values(), strict=True):
         tries = []
-        for at, kind in enumerate(KINDS):
-            mac = f"0015{number * len(KINDS) + at:08x}"
-            if kind in states:
-                code = f"{mac[4:]}-0000-4000-8000-{mac}"
-                facts = DeviceFacts(code, mac, FAMILY, "000100010001", **states[kind])  # type: ignore[arg-type]
-                client.set(wire.mac_key(mac), wire.pack_lock(wire.LockRecord(1, facts, model=MODEL)))
+        for kind, mac in zip(KINDS, macs, strict=True):
             spelled = ":".join(mac[i : i + 2] for i in range(0, 12, 2))
             agent = (_FOREIGN_AGENT if kind == "wrong agent" else _AGENT).format(mac=mac, colons=spelled)
             head = f"GET /{mac}.cfg HTTP/1.1\r\nHost: phones.example.org\r\nUser-Agent: {agent}\r\n\r\n"
@@ -89,12 +117,13 @@ def _publish(client: "redis.Redis", addresses: int) -> list[list[Try]]:
     return visits
 
 
-def _measure(edge: Edge, visits: list[list[Try]], database: str) -> int:
+def measure(port: int, visits: list[list[Try]], database: str) -> int:
+    """Play the visits and print the medians; 1 when a goal is missed."""
     times: dict[str, list[int]] = {kind: [] for kind in KINDS}
     seen: set[bytes] = set()
     for number, tries in enumerate(visits):
         source = f"127.{1 + number // 60000}.{1 + number // 250 % 240}.{1 + number % 250}"
-        with socket.create_connection(("127.0.0.1", edge.port), 10, (source, 0)) as line:
+        with socket.create_connection(("127.0.0.1", port), 10, (source, 0)) as line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _ask(line, b"HEAD /y000000000028.cfg HTTP/1.1\r\nHost: phones.example.org\r\n\r\n")
             for one in tries:

@@ -24,9 +24,7 @@ class Edge:
 
     name = "edge"
 
-    def __init__(
-        self, store: embedded.Store, log: Path, *, python: str = sys.executable, database: str = "stopped"
-    ) -> None:
+    def __init__(self, store: embedded.Store, log: Path, *, python: str = sys.executable) -> None:
         self.port = _free_port()
         self.store = store
         environment = {
@@ -37,7 +35,6 @@ class Edge:
             "PHONES_URL": "https://phones.example.org",
             "PORTAL_URL": "https://portal.example.org",
             "TRUSTED_PROXIES": "",
-            "BENCH_DATABASE": database,
             "PYTHONPATH": os.pathsep.join((sysconfig.get_path("purelib"), os.environ.get("PYTHONPATH", ""))),
         }
         options = [

@@ -1,20 +1,14 @@
-"""An edge for the bench: served as `portal.asgi:edge` is, before a claim that never admits anybody."""
+"""An edge for the bench: served as `portal.asgi:edge` is, with nobody behind it."""
 
 import gc
-import os
 
 from provisioning.edge.app import Away, build
 from provisioning.edge.asking import ClaimAnswer, ClaimRequest
 from provisioning.edge.config import Config
-from provisioning.gate import Outcome, Verdict
-
-DATABASE_IS_UP = os.environ.get("BENCH_DATABASE") == "up"
 
 
 async def claim(request: ClaimRequest) -> ClaimAnswer:
-    if not DATABASE_IS_UP:
-        raise Away
-    return ClaimAnswer(Verdict(Outcome.REFUSED, "R6"))
+    raise Away
 
 
 async def first_use(token_hash: str, address: int, agent: str) -> None:
