@@ -317,3 +317,4 @@ def test_people_sign_in_by_e_mail(world: World, settings: Settings) -> None:
 
     assert "You are not signed in" in text(wrong)
     assert right.headers["Location"] == "/"
+    assert f"You are signed in as {world.ana.name}." in text(browser.get("/"))
