@@ -87,6 +87,7 @@ def living(mutant: Mutant) -> Iterator[None]:
         if isinstance(value, list | tuple) and getattr(module, name, value) != value:
             constants.append((name, getattr(module, name)))
             setattr(module, name, value)
+    _forget_what_was_kept(module)
     try:
         yield
     finally:
@@ -94,6 +95,14 @@ def living(mutant: Mutant) -> Iterator[None]:
             function.__code__ = code
         for name, value in constants:
             setattr(module, name, value)
+        _forget_what_was_kept(module)
+
+
+def _forget_what_was_kept(module: types.ModuleType) -> None:
+    """A cached answer of the mutant would outlive it, and one from before would hide it."""
+    for kept in vars(module).values():
+        if hasattr(kept, "cache_clear") and kept.__module__ == module.__name__:
+            kept.cache_clear()
 
 
 def _pairs(

@@ -151,7 +151,7 @@ def test_a_refresh_moves_no_focus_and_closes_no_fold(town: World, sign_in: SignI
 
     with page.expect_response("**/my-phones/"):
         page.evaluate("htmx.ajax('GET', '/my-phones/', '#my-phones')")
-    page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
     expect(button).to_be_visible()
     expect(button).to_be_focused()
