@@ -123,6 +123,9 @@ class Extension(models.Model):
     realm = models.CharField(max_length=120, blank=True, help_text="Empty: the account's SIP server.")
     display_name = models.CharField(max_length=120, blank=True)
     secret = models.BinaryField(editable=False)
+    # E15: the secret may be known to others, since when and why; ended by a new one.
+    exposed_since = models.DateTimeField(null=True, blank=True, editable=False)
+    exposed_why = models.CharField(max_length=200, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ScopedQuerySet.as_manager()

@@ -271,7 +271,7 @@ def token_record(
             bound=device.bound,
             origin=Network.from_hex(token.first, token.last) if kind is gate.TokenKind.ENTRY else None,
             until=token.until.timestamp() if token.until else None,
-            superseded=former and token.until is not None,
+            superseded=former and token.superseded_at is not None,
             origins=origins,
             used=token.first_used_at is not None,
         ),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from accounts import sealing
 from devices.catalog import catalog
@@ -102,7 +102,9 @@ def used_first(token: Token, *, overlap: timedelta, now: datetime) -> bool:
     token.first_used_at = now
     token.save(update_fields=["first_used_at"])
     earlier = Token.objects.filter(device=token.device_id, claim__lt=token.claim_id)
-    earlier.filter(kind=TokenKind.FORMER.value, until=None).update(until=now + overlap)
+    earlier.filter(kind=TokenKind.FORMER.value, superseded_at=None).update(
+        superseded_at=now, until=now + overlap
+    )
     if token.kind != TokenKind.ENTRY.value:
         entries = Token.objects.filter(
             device=token.device_id, claim__lte=token.claim_id, kind=TokenKind.ENTRY.value
@@ -112,20 +114,29 @@ def used_first(token: Token, *, overlap: timedelta, now: datetime) -> bool:
 
 
 def kill_all(device: Device, *, now: datetime) -> list[str]:
-    """Every token of the device is dead at once; returns their hashes."""
-    rows = Token.objects.filter(device=device).exclude(kind=TokenKind.DEAD.value)
-    hashes = list(rows.values_list("hash", flat=True))
-    rows.update(kind=TokenKind.DEAD.value, until=now)
+    """Every token of the device is dead at once, and none comes back; returns their hashes."""
+    return kill(Token.objects.filter(device=device), now=now)
+
+
+def kill(rows: "QuerySet[Token]", *, now: datetime) -> list[str]:
+    """These tokens are dead at once, and no take-back (E16) brings them to life; returns their hashes.
+
+    The text goes: a token that merely ran out of time keeps it, for its phone may only have slept.
+    """
+    living = rows.exclude(kind=TokenKind.DEAD.value)
+    hashes = list(living.values_list("hash", flat=True))
+    living.update(kind=TokenKind.DEAD.value, until=now)
+    rows.update(sealed=b"")
     return hashes
 
 
 def bury(now: datetime) -> int:
-    """Entry and former tokens whose time is over become dead rows; late is as good as early.
+    """Tokens whose time is over become dead rows (a current one's when its phone is retired); late is fine.
 
     A former token that no file ever named goes too: its claim's entry token ended unused, so no phone can
     hold it. Without this a phone that never gets through would leave a token behind with every try.
     """
-    over = Token.objects.filter(kind__in=[TokenKind.ENTRY.value, TokenKind.FORMER.value], until__lte=now)
+    over = Token.objects.filter(until__lte=now).exclude(kind=TokenKind.DEAD.value)
     buried = over.update(kind=TokenKind.DEAD.value)
     unnamed = (
         Token.objects.filter(kind=TokenKind.FORMER.value, first_used_at=None, issued_at__lte=now - ENTRY_TIME)

@@ -8,6 +8,7 @@ from provisioning.models.locks import Denial as Denial
 from provisioning.models.locks import Lock as Lock
 from provisioning.models.locks import MacRecord as MacRecord
 from provisioning.models.locks import OwnedByDevice as OwnedByDevice
+from provisioning.models.locks import OwnedThen as OwnedThen
 from provisioning.models.locks import PolicyValue as PolicyValue
 from provisioning.models.locks import Token as Token
 from provisioning.models.locks import first_revision as first_revision
@@ -26,3 +27,4 @@ from provisioning.models.work import JobItem as JobItem
 from provisioning.models.work import ListsVersion as ListsVersion
 from provisioning.models.work import Outbox as Outbox
 from provisioning.models.work import Stamp as Stamp
+from provisioning.models.work import Told as Told

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Account
 from accounts.scope import ScopedQuerySet
 from devices.models import Device, Site
-from provisioning.models.locks import OwnedByDevice
+from provisioning.models.locks import OwnedThen
 from security.networks import Network
 
 
@@ -84,7 +84,7 @@ class Approval(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.CharField(max_length=200, blank=True)
 
-    objects = OwnedByDevice.as_manager()
+    objects = OwnedThen.as_manager()
 
     class Meta:
         ordering = ["-last_try_at"]

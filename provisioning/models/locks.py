@@ -1,9 +1,10 @@
 """A phone's lock, its tokens and claims, and what the platform remembers of a MAC."""
 
+import uuid
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Account
@@ -44,6 +45,20 @@ class OwnedByDevice(ScopedQuerySet):
         return self.filter(reach)
 
 
+class OwnedThen(OwnedByDevice):
+    """What happened to a phone: it stays with the account that had the phone then (E17)."""
+
+    account_path = "account__path"
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Keep what happened in the actor's accounts, and to his own phones while they were here."""
+        reach = below(actor.paths(Power.SEE_ACCOUNT), self.account_path)
+        if actor.user is not None:
+            own = Q(device__owner=actor.user, device__account=F("account"))
+            reach |= own & below(actor.paths(Power.OWN_PHONES), self.account_path)
+        return self.filter(reach)
+
+
 class Lock(models.Model):
     """One phone's lock: its state, what it is bound to, and the unlock (grant) that may be open.
 
@@ -58,6 +73,11 @@ class Lock(models.Model):
         STALE = "stale", "Stale"
         PREVIOUSLY_REGISTERED = "previously-registered", "Previously registered"
         MOVED = "moved", "Moved"
+
+    class Suspicion(models.TextChoices):
+        ORIGINS = "origins", "Refused at three foreign origins within 24 hours"
+        HOURS = "hours", "Refused at one foreign origin in 12 of 24 hours"
+        CLONE = "clone", "Two parties hold its tokens"
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="lock")
     state = models.CharField(max_length=12, choices=state_choices, default=State.NEW.value)
@@ -82,9 +102,16 @@ class Lock(models.Model):
     grant_last = models.CharField(max_length=32, blank=True)
     grant_by = models.CharField(max_length=200, blank=True)
 
+    suspicion_since = models.DateTimeField(null=True, blank=True)
     suspicion_until = models.DateTimeField(null=True, blank=True)
+    suspicion_why = models.CharField(max_length=12, choices=Suspicion.choices, blank=True)
     accepted_agents = models.JSONField(default=list, blank=True)
     last_claim_at = models.DateTimeField(null=True, blank=True)
+
+    # O4: where the current token was used from, other than the bound origin, and when first.
+    follow_first = models.CharField(max_length=32, blank=True)
+    follow_last = models.CharField(max_length=32, blank=True)
+    follow_since = models.DateTimeField(null=True, blank=True)
 
     objects = OwnedByDevice.as_manager()
 
@@ -133,6 +160,7 @@ class Denial(models.Model):
 class Claim(models.Model):
     """A root fetch that bound a phone to an origin and brought new tokens."""
 
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="claims")
     mac = models.CharField(max_length=12)
     at = models.DateTimeField()
@@ -141,6 +169,8 @@ class Claim(models.Model):
     last = models.CharField(max_length=32)
     address = models.CharField(max_length=45)
     agent = models.CharField(max_length=256, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)  # E16
+    undone_by = models.CharField(max_length=200, blank=True)
     # What E16 (take back) needs to undo it: state and binding before.
     before = models.JSONField(default=dict)
 
@@ -163,7 +193,9 @@ class Token(models.Model):
     claim = models.ForeignKey(Claim, on_delete=models.SET_NULL, null=True, related_name="tokens")
     issued_at = models.DateTimeField()
     first_used_at = models.DateTimeField(null=True, blank=True)
-    # An entry token's end; a former one's once a later token was used; a dead one's hour of death.
+    # A former token: when a later one was first used. From then on its use is a suspected clone (T3).
+    superseded_at = models.DateTimeField(null=True, blank=True)
+    # An entry token's end, a former one's once it is superseded, a retired phone's, a dead one's last hour.
     until = models.DateTimeField(null=True, blank=True)
     first = models.CharField(max_length=32, blank=True)
     last = models.CharField(max_length=32, blank=True)
@@ -200,6 +232,7 @@ class MacRecord(models.Model):
     bound_first = models.CharField(max_length=32, blank=True)
     bound_last = models.CharField(max_length=32, blank=True)
     bound_site_code = models.UUIDField(null=True, blank=True)
+    suspicion_until = models.DateTimeField(null=True, blank=True)
     left_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:

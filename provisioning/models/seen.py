@@ -4,7 +4,7 @@ from django.db import models
 
 from accounts.models import Account
 from devices.models import Device
-from provisioning.models.locks import OwnedByDevice
+from provisioning.models.locks import OwnedThen
 
 
 class DeviceEvent(models.Model):
@@ -28,7 +28,7 @@ class DeviceEvent(models.Model):
     actor = models.CharField(max_length=200, blank=True)
     details = models.JSONField(default=dict, blank=True)
 
-    objects = OwnedByDevice.as_manager()
+    objects = OwnedThen.as_manager()
 
     class Meta:
         ordering = ["-at", "-id"]
@@ -105,6 +105,7 @@ class FailureKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["first", "hour", "kind", "label"], name="failure_key_once")
         ]
+        indexes = [models.Index(fields=["label", "hour"], name="failure_key_label")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label}"

@@ -90,6 +90,20 @@ class ListsVersion(models.Model):
         return str(self.number)
 
 
+class Told(models.Model):
+    """When an account's people were last told of something by e-mail: at most one an hour of each kind."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="told")
+    what = models.CharField(max_length=20)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "what"], name="told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.what} to {self.account}"
+
+
 class Stamp(models.Model):
     """When a periodic job last finished: a job that silently stopped is incident 0 again."""
 
