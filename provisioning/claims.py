@@ -142,12 +142,7 @@ def _apply(lock: Lock, verdict: Verdict, address: int, origin: Network, now: dat
     changed = ["last_claim_at"]
     lock.last_claim_at = now
     if verdict.binds:
-        site = SiteNetwork.objects.filter(
-            account=lock.device.account, first__lte=origin.hex_first, last__gte=origin.hex_last
-        ).first()
-        lock.bound_site_id = site.site_id if site else None
-        lock.bound_first, lock.bound_last = ("", "") if site else (origin.hex_first, origin.hex_last)
-        changed += ["bound_site", "bound_first", "bound_last"]
+        changed += bind(lock, origin)
     grant_ends = verdict.spends_grant or verdict.drops_grant or verdict.unlock_expired
     if grant_ends or lock.state != State.UNLOCKED.value:
         lock.state, lock.reason = State.LOCKED.value, ""
@@ -166,6 +161,17 @@ def _apply(lock: Lock, verdict: Verdict, address: int, origin: Network, now: dat
         lock.since, lock.by = now, f"first fetch ({verdict.rule})"
         changed += ["since", "by"]
     return changed
+
+
+def bind(lock: Lock, origin: Network) -> list[str]:
+    """Bind the lock to the account's site that holds the origin, else to the origin; returns the columns."""
+    found = SiteNetwork.objects.filter(
+        account=lock.device.account, first__lte=origin.hex_first, last__gte=origin.hex_last
+    )
+    network = found.select_related("site").first()
+    lock.bound_site = network.site if network else None
+    lock.bound_first, lock.bound_last = ("", "") if network else (origin.hex_first, origin.hex_last)
+    return ["bound_site", "bound_first", "bound_last"]
 
 
 def _entry_of_last_claim(device: Device) -> Token | None:

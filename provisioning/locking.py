@@ -144,7 +144,7 @@ def open_grant(
     """
     device = lock.device
     refuse_shut(lock, rule)
-    if lock.suspicion_until is not None and now < lock.suspicion_until and origin is None:
+    if origin is None and is_suspected(lock, now):
         raise Refusal(
             "E7",
             "Others have tried to get this phone's file. It can be unlocked for one address only.",
@@ -189,6 +189,11 @@ def refuse_disabled(device: Device, rule: str) -> None:
         raise Refusal(rule, "This phone is disabled. Enable it first.", code="disabled")
     if Account.objects.filter(path__in=device.account.ancestor_paths(), is_active=False).exists():
         raise Refusal(rule, "This phone's account is switched off.", code="disabled")
+
+
+def is_suspected(lock: Lock, now: datetime) -> bool:
+    """Whether the phone is under suspicion (E7)."""
+    return lock.suspicion_until is not None and now < lock.suspicion_until
 
 
 def locked_row(device: Device) -> Lock:
@@ -241,8 +246,7 @@ def rearm(device: Device, *, by: Actor, ship_on: date | None = None, now: dateti
         if lock.state != State.RETIRED.value:
             refuse_shut(lock, "E11")
         refuse_disabled(device, "E11")
-        suspected = lock.suspicion_until is not None and now < lock.suspicion_until
-        if suspected and not by.may(Power.RELEASE_DEVICE, device.account.path):
+        if is_suspected(lock, now) and not by.may(Power.RELEASE_DEVICE, device.account.path):
             raise Refusal(
                 "E7",
                 "Others have tried to get this phone's file. Your provider can re-arm it.",
