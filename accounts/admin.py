@@ -47,7 +47,7 @@ def _may_look(request: HttpRequest) -> bool:
 
 @admin.register(Account)
 class AccountAdmin(LookOnly):
-    list_display = ("name", "slug", "kind", "is_active", "time_zone", "created_at")
+    list_display = ("name", "slug", "kind", "is_active", "deleted_at", "time_zone", "created_at")
     list_filter = ("kind", "is_active")
     search_fields = ("name", "slug")
     ordering = ("path",)
@@ -95,8 +95,9 @@ class ApiKeyAdmin(LookOnly):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(LookOnly):
-    list_display = ("at", "actor", "verb", "target_name", "account", "address", "on_behalf_of")
+    list_display = ("at", "actor", "verb", "target_name", "account_slug", "address", "on_behalf_of")
     list_filter = ("verb",)
-    list_select_related = ("account",)
-    search_fields = ("actor", "target_name", "target_code", "account__slug")
+    search_fields = ("actor", "target_name", "target_code", "account_slug")
+    # Who and where are text: the rows they name may be gone.
+    exclude = ("account", "user")
     date_hierarchy = "at"

@@ -24,6 +24,7 @@ def record(
     return AuditEntry.objects.create(
         at=now or timezone.now(),
         account=owner,
+        account_slug=owner.slug,
         actor=by.label,
         user=by.user,
         on_behalf_of=by.on_behalf_of,

@@ -1,7 +1,8 @@
 """The tenants, the people in them, their keys, and the record of what they did."""
 
 import uuid
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
@@ -12,6 +13,9 @@ from treebeard.mp_tree import MP_Node, MP_NodeManager, MP_NodeQuerySet
 
 from accounts.roles import Power, Role, role_choices
 from accounts.scope import Actor, ScopedQuerySet, Standing, below
+
+#: How long a deleted account can be restored; then all of it goes but the MAC ledger and the audit.
+GRACE = timedelta(days=30)
 
 
 class AccountQuerySet(MP_NodeQuerySet):  # type: ignore[misc]
@@ -49,6 +53,9 @@ class Account(MP_Node):  # type: ignore[misc]
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     is_active = models.BooleanField(default=True)
+    # A deleted account is switched off at once; restored, it is what it was before.
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    active_before_deletion = models.BooleanField(default=True, editable=False)
     time_zone = models.CharField(max_length=60, default="UTC")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -60,10 +67,20 @@ class Account(MP_Node):  # type: ignore[misc]
             models.UniqueConstraint(
                 fields=["slug"], name="account_slug_unique", violation_error_message="This slug is taken."
             ),
+            models.CheckConstraint(
+                name="account_deleted_is_off",
+                condition=Q(deleted_at=None) | Q(is_active=False),
+                violation_error_message="A deleted account is switched off; restore it first.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def removed_at(self) -> datetime | None:
+        """When a deleted account is removed for good; None for a living one."""
+        return self.deleted_at + GRACE if self.deleted_at else None
 
     def ancestor_paths(self) -> list[str]:
         """The tree paths from the platform down to this account, itself included."""
@@ -173,15 +190,27 @@ class AppendOnly(Exception):
 
 
 class AuditQuerySet(ScopedQuerySet):
+    def visible_to(self, actor: Actor) -> Self:
+        """Keep what happened in the actor's accounts; what is left of a removed account is the platform's.
+
+        Not by the removed account's place in the tree, which the next account may take over.
+        """
+        paths = actor.paths(Power.SEE_ACCOUNT)
+        reach = below(paths, self.account_path)
+        if any(len(path) == Account.steplen for path in paths):
+            reach |= Q(account__path__isnull=True)
+        return self.filter(reach)
+
     def update(self, **kwargs: Any) -> int:
         raise AppendOnly("Audit entries are never changed.")
 
     def delete(self) -> tuple[int, dict[str, int]]:
         raise AppendOnly("Audit entries are never deleted by hand.")
 
-    def sweep(self, *, before: Any) -> int:
-        """Delete what is older than the keeping time; the only way an entry ever goes."""
-        return models.QuerySet.delete(self.filter(at__lt=before))[0]
+    def sweep(self, *, before: datetime, most: int) -> int:
+        """Delete some of what is older than the keeping time; the only way an entry ever goes."""
+        oldest = self.filter(at__lt=before).order_by("at").values_list("pk", flat=True)[:most]
+        return models.QuerySet.delete(self.filter(pk__in=list(oldest)))[0]
 
 
 class AuditEntry(models.Model):
@@ -189,11 +218,20 @@ class AuditEntry(models.Model):
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     at = models.DateTimeField(db_index=True)
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="audit_entries")
+    # Both keys without a constraint, and never emptied: an entry outlives its account and its person, and no
+    # entry is ever updated. The texts beside them say who they were.
+    account = models.ForeignKey(
+        Account, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="audit_entries"
+    )
+    account_slug = models.CharField(max_length=60, db_index=True)
     actor = models.CharField(max_length=200)
-    # PROTECT: a person who did something is switched off, never removed from the record.
     user = models.ForeignKey(
-        User, on_delete=models.PROTECT, null=True, blank=True, related_name="audit_entries"
+        User,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name="audit_entries",
     )
     on_behalf_of = models.CharField(max_length=200, blank=True)
     address = models.CharField(max_length=45, blank=True)

@@ -1,6 +1,7 @@
 """What phones did and where they were seen, as the drained notes tell."""
 
 from django.db import models
+from django.db.models import Q
 
 from accounts.models import Account
 from devices.models import Device
@@ -35,6 +36,11 @@ class DeviceEvent(models.Model):
         indexes = [
             models.Index(fields=["device", "-at"], name="event_device_at"),
             models.Index(fields=["account", "-at"], name="event_account_at"),
+            # What is swept by age (keeping.py), refusals long before the rest.
+            models.Index(fields=["at"], name="event_at"),
+            models.Index(
+                fields=["at"], condition=Q(what="request", outcome="refused"), name="event_refused_at"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -96,6 +96,8 @@ class Told(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="told")
     what = models.CharField(max_length=20)
     at = models.DateTimeField()
+    # What the last e-mail named, or what waits for the next one, as its kind needs (telling.py).
+    names = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "what"], name="told_once")]
@@ -112,3 +114,16 @@ class Stamp(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at}"
+
+
+class Swept(models.Model):
+    """What the sweep took of one line of the keeping table (keeping.py): when last, how much, how far."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+    gone = models.PositiveBigIntegerField(default=0)
+    reached = models.DateTimeField(null=True, blank=True)  # where what stays, but less, was gone through
+    is_whole = models.BooleanField(default=True)  # False: its time was up before it had finished
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at}: {self.gone}"
