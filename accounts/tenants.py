@@ -70,7 +70,8 @@ def create_account(
         raise Invalid("kind", f"Below a {parent.kind} there is no {kind or 'account'}.")
     now = now or timezone.now()
     with transaction.atomic():
-        parent = Account.objects.select_for_update().get(pk=parent.pk)  # two children at once want one path
+        # Two children at once want one path. The key stays free for whoever writes of the account meanwhile.
+        parent = Account.objects.select_for_update(no_key=True).get(pk=parent.pk)
         account = _new(slug=slug, name=name, kind=kind, time_zone=time_zone or parent.time_zone, now=now)
         Account.objects.add_child(parent, {}, instance=account)
         audit.record(by, "account.created", account, now=now, kind=account.kind, below=parent.slug)
@@ -83,7 +84,7 @@ def rename_account(account: Account, *, by: Actor, name: str, now: datetime | No
         raise Forbidden
     kept = cleaning.needed("name", name, "The name", longest=120)
     with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=account.pk)
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         before, account.name = account.name, kept
         if before != kept:
             account.save(update_fields=["name"])
@@ -102,7 +103,7 @@ def switch_account(
         raise Forbidden
     why = cleaning.one_line("reason", reason, longest=300)
     with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=account.pk)
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         if account.is_active != is_active:
             account.is_active = is_active
             account.save(update_fields=["is_active"])

@@ -14,6 +14,7 @@ from accounts import audit, cleaning
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
+from devices import holding
 from devices.catalog import catalog
 from devices.layout import DoesNotFit, lay_out
 from devices.models import Appearance, Device, Extension, Key
@@ -55,7 +56,7 @@ def put(
     now = now or timezone.now()
     labels = [cleaning.one_line("label", row.label, longest=LONGEST_LABEL) for row in rows]
     with transaction.atomic():
-        device = _locked(device)
+        device = holding.held(device)
         found = _resolve(device, [row.extension for row in rows])
         wanted = [
             Appearance(device=device, extension=extension, position=row.position, label=label)
@@ -149,7 +150,7 @@ def put_keys(device: Device, *, by: Actor, rows: Sequence[KeyRow], now: datetime
     now = now or timezone.now()
     wanted = [_key(device, row) for row in rows if row.kind is not KeyKind.EMPTY]
     with transaction.atomic():
-        device = _locked(device)
+        device = holding.held(device)
         check_fits(device.family, device.model, list(device.appearances.select_related("extension")), wanted)
         before = {_key_tuple(key) for key in device.keys.all()}
         after = {_key_tuple(key) for key in wanted}
@@ -223,9 +224,3 @@ def _with_key_named(error: DoesNotFit, appearances: Sequence[Appearance], keys: 
 def _needs(by: Actor, device: Device) -> None:
     if not by.may(Power.EDIT_DEVICES, device.account.path):
         raise Forbidden
-
-
-def _locked(device: Device) -> Device:
-    rows: Any = Device.objects.select_for_update(of=("self",)).select_related("account")
-    locked: Device = rows.get(pk=device.pk)
-    return locked

@@ -15,7 +15,7 @@ from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.sealing import SealError
-from devices import secrets
+from devices import holding, secrets
 from devices.catalog import catalog
 from devices.definitions import SETTINGS, SWITCHES, Setting, Value, split_place
 from devices.models import Appearance, Device, Extension, Key, SettingValue
@@ -102,11 +102,11 @@ def set_value(
     now = now or timezone.now()
     with transaction.atomic():
         if isinstance(target, Account):
-            account = Account.objects.select_for_update().get(pk=target.pk)
+            account = Account.objects.select_for_update(no_key=True).get(pk=target.pk)
             before = _set_for_account(account, setting, kept)
             _tell_account(account, setting, by, now, before, kept)
         else:
-            device = _locked(target)
+            device = holding.held(target)
             before = _set_row(setting, kept, account=device.account, device=device)
             _tell_phone(device, setting, by, now, before, kept)
     return kept
@@ -123,7 +123,7 @@ def reset_value(target: Account | Device, *, by: Actor, name: str, now: datetime
                 raise Invalid(name, "An account always has a time zone.")
             rows = SettingValue.objects.filter(account=target, device=None, name=name)
         else:
-            target = _locked(target)
+            target = holding.held(target)
             rows = SettingValue.objects.filter(device=target, name=name)
         before = rows.values_list("value", flat=True).first()
         if not rows.delete()[0]:
@@ -145,13 +145,6 @@ def _needs(by: Actor, target: Account | Device) -> None:
     path = target.path if isinstance(target, Account) else target.account.path
     if not by.may(Power.EDIT_SETTINGS, path):
         raise Forbidden
-
-
-def _locked(device: Device) -> Device:
-    locked: Device = (
-        Device.objects.select_for_update(of=("self",)).select_related("account", "site").get(pk=device.pk)
-    )
-    return locked
 
 
 def _set_for_account(account: Account, setting: Setting, value: Value) -> Value | None:

@@ -150,7 +150,7 @@ def _needs(by: Actor, account: Account) -> None:
 
 def _locked(account: Account) -> Account:
     """One change of an account's networks at a time: two that overlap cannot come in side by side."""
-    locked: Account = Account.objects.select_for_update().get(pk=account.pk)
+    locked: Account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     return locked
 
 

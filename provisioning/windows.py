@@ -112,7 +112,7 @@ def open_window(
     starts_at = starts or now
     with transaction.atomic():
         # The account's row is held, so that two openings cannot both be the twentieth.
-        Account.objects.select_for_update().get(pk=account.pk)
+        Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         if Window.objects.filter(account=account).open_or_coming(now).count() >= OPEN_AT_ONCE:
             raise Refusal(
                 "E4", f"{OPEN_AT_ONCE} windows are open here. Close one first.", code="too-many-windows"

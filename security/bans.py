@@ -61,7 +61,7 @@ def _keep_out(
     now = now or timezone.now()
     with transaction.atomic():
         # One at a time, so that two people cannot set the same one twice.
-        Account.objects.select_for_update().get(pk=tenants.platform().pk)
+        Account.objects.select_for_update(no_key=True).get(pk=tenants.platform().pk)
         standing = Ban.objects.standing(now).holding(network).filter(kind=kind).order_by("-ends_at").first()
         if standing is not None:
             end = standing.ends_at.strftime("%d %B %Y, %H:%M UTC")
