@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from devices.family import (
+    HANDOVERS,
     AgentPattern,
     Expansion,
     Family,
@@ -165,6 +166,13 @@ def _check(family: Family) -> None:
         for absent in file.absent_in:
             if absent not in family.generations:
                 raise ValueError(f"[files] number {at + 1} names the unknown generation {absent!r}")
+        if file.full_and_move and not (file.claims and file.full and file.bootstrap):
+            raise ValueError(
+                f"[files] number {at + 1} is full_and_move without claim, bootstrap and full file"
+            )
+    for code, generation in family.generations.items():
+        if generation.handover not in HANDOVERS:
+            raise ValueError(f"[generations.{code}] hands over by {generation.handover!r}")
     generations = family.generations.values()
     for kind in (*family.key_codes, *(kind for entry in generations for kind in entry.without_keys)):
         KeyKind(kind)

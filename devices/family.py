@@ -27,14 +27,17 @@ class Protection:
     by_template: bool = False  #: written by the template, because it depends on more than on and off
 
 
+HANDOVERS = ("include", "chain", "poll")
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """Firmware that spells or hands over differently from the family's newest."""
 
     title: str
     firmware: str = ""  #: regular expression over the whole version; empty fits none
-    handover: str = "include"  #: include | poll: how the bootstrap leads to the private URL
-    slow: bool = False  #: the way to the private URL can take up to an hour
+    handover: str = "include"  #: include | chain | poll: how the bootstrap leads to the private URL
+    slow: bool = False  #: the bootstrap's way to the private URL can take up to an hour
     without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
 

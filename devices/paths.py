@@ -47,6 +47,8 @@ class FileRule:
     common: str = ""  #: template of a file without a device
     absent_in: tuple[str, ...] = ()  #: generations that never ask for it
     helper: bool = False  #: named by bootstraps only, sets a short poll and nothing else
+    full_and_move: bool = False  #: over HTTPS the root answers with the full file, which moves the phone
+    no_tls: bool = False  #: asked by phones that cannot do TLS: the addresses in it are http
 
     @property
     def has_mac(self) -> bool:

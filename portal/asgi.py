@@ -61,6 +61,7 @@ async def claim(request: ClaimRequest) -> ClaimAnswer:
             address=request.address,
             agent=request.agent,
             certificate_mac=request.certificate_mac,
+            secure=request.secure,
         ),
     )
     if answer.file is None:

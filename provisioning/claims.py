@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from devices import settings_tree
+from devices.catalog import catalog
 from devices.models import Device, SiteNetwork
 from devices.user_agent import parse_agent, product_name
 from provisioning import facts, gate, policies, publishing, tokens, wire
@@ -28,6 +29,7 @@ class Request:
     address: int
     agent: str
     certificate_mac: str | None = None
+    secure: bool = False  #: asked over HTTPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,7 @@ def claim(request: Request, *, now: datetime | None = None) -> Answer:
     left. Raises django.db.OperationalError when the database is away or a lock is not to be had in time.
     """
     with transaction.atomic():
-        lock = (
-            Lock.objects.select_for_update(of=("self",))
-            .select_related("device__account", "device__site", "bound_site")
-            .filter(device__mac=request.mac)
-            .first()
-        )
+        lock = _held(request.mac)
         if lock is None:
             return Answer(UNKNOWN)
         at = now or database_now()
@@ -92,18 +89,28 @@ def claim(request: Request, *, now: datetime | None = None) -> Answer:
         )
         if verdict.outcome is not Outcome.BOOTSTRAP:
             return Answer(verdict)
-        entry: Token | None = None
         if verdict.then is Then.CLAIM:
-            entry = _take(lock, verdict, request, at)
-        elif verdict.then is Then.REPEAT:
-            entry = _entry_of_last_claim(lock.device)
+            _take(lock, verdict, request, at)
         if verdict.then is not Then.POLL:  # a check-in, which the edge notes
             _write_event(lock.device, verdict, request, at)
-        return Answer(verdict, _body(lock.device, request, entry))
+        return Answer(verdict, _body(lock.device, request, at))
 
 
-def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Token | None:
-    """Bind the lock as the verdict says and bring new tokens; returns the entry token."""
+def _held(mac: str) -> Lock | None:
+    """The lock of the phone with this MAC, held; None when there is none.
+
+    Read anew once it is held: what is joined to a locking query is from before the wait, and meanwhile the
+    phone may have been given to another account (E17) or another MAC (E12).
+    """
+    held = Lock.objects.select_for_update(of=("self",)).filter(device__mac=mac).order_by().only("pk").first()
+    if held is None:
+        return None
+    rows = Lock.objects.select_related("device__account", "device__site", "bound_site")
+    return rows.filter(pk=held.pk, device__mac=mac).first()
+
+
+def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> None:
+    """Bind the lock as the verdict says and bring a new current token."""
     device = lock.device
     origin = origin_of(request.address)
     claim_row = Claim.objects.create(
@@ -122,11 +129,9 @@ def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Toke
             "site": str(lock.bound_site.code) if lock.bound_site else None,
         },
     )
-    entry: Token | None = None
     if not facts.is_single_step(device):  # T1
         Token.objects.filter(device=device, kind=TokenKind.CURRENT.value).update(kind=TokenKind.FORMER.value)
         tokens.issue(device, claim_row, TokenKind.CURRENT, origin, now)
-        entry = tokens.issue(device, claim_row, TokenKind.ENTRY, origin, now)
     changed = _apply(lock, verdict, request.address, origin, now)
     lock.save(update_fields=changed)
     MacRecord.objects.update_or_create(
@@ -134,7 +139,6 @@ def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> Toke
         defaults={"account_code": device.account.code, "claimed": True, "left_at": None},
     )
     publishing.claimed(device.pk)
-    return entry
 
 
 def _apply(lock: Lock, verdict: Verdict, address: int, origin: Network, now: datetime) -> list[str]:
@@ -174,19 +178,40 @@ def bind(lock: Lock, origin: Network) -> list[str]:
     return ["bound_site", "bound_first", "bound_last"]
 
 
-def _entry_of_last_claim(device: Device) -> Token | None:
-    """R4a: the entry token that the same bytes named; the claim's current token was not used, so it lives."""
-    current = Token.objects.get(device=device, kind=TokenKind.CURRENT.value)
-    return Token.objects.filter(claim=current.claim_id).exclude(pk=current.pk).first()
+def _entry_token(current: Token, device: Device, now: datetime) -> Token:
+    """The entry token of the last claim: the same for every repeat (R4a), made when a file first names it."""
+    given = Token.objects.filter(claim=current.claim_id).exclude(pk=current.pk).first()
+    if given is not None:
+        return given
+    assert current.claim is not None
+    origin = Network.from_hex(current.first, current.last)
+    entry = tokens.issue(device, current.claim, TokenKind.ENTRY, origin, now)
+    if current.issued_at != now:
+        publishing.claimed(device.pk)
+    return entry
 
 
-def _body(device: Device, request: Request, entry: Token | None) -> CompiledFile:
+def _body(device: Device, request: Request, now: datetime) -> CompiledFile:
     """The bootstrap for this name; a single_step phone's whole file, which names the root."""
     # A secret that no key opens must not keep a phone from its bootstrap, which holds none.
     phone = settings_tree.phone_settings([device], unreadable={}).get(device.pk)
     root = tokens.root_url(device)
-    here = tokens.private_url(entry, device) if entry is not None else root
-    return compile_bootstrap(device.family, device.model, device.mac, request.file_name, here, root, phone)
+    full, here = False, root
+    if not facts.is_single_step(device):
+        current = Token.objects.select_related("claim").get(device=device, kind=TokenKind.CURRENT.value)
+        full = phone is not None and _moves_by_full_file(device, request)
+        here = tokens.private_url(current if full else _entry_token(current, device, now), device)
+    return compile_bootstrap(
+        device.family, device.model, device.mac, request.file_name, here, root, phone, full=full
+    )
+
+
+def _moves_by_full_file(device: Device, request: Request) -> bool:
+    """Whether this name is `full_and_move` and may be: over HTTPS, or by an explicit policy."""
+    rule = catalog().own_file(device.family, device.model, device.mac, [request.file_name])
+    if rule is None or not rule.full_and_move:
+        return False
+    return request.secure or policies.effective(device.account).full_over_http
 
 
 def _write_event(device: Device, verdict: Verdict, request: Request, now: datetime) -> None:

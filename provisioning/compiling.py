@@ -81,12 +81,13 @@ def compile_bootstrap(
     root_url: str,
     phone: PhoneSettings | None = None,
     *,
+    full: bool = False,
     families: Catalog | None = None,
 ) -> CompiledFile:
     """Return the root's answer under one claiming name.
 
-    The settings are looked at for a `single_step` model only, which gets its full file here, and for the
-    firmware generation: a bootstrap has no way to hold a SIP secret.
+    The settings are looked at for a `single_step` model, which gets its full file here, with `full` for a
+    name that is `full_and_move`, and for the firmware generation: a bootstrap cannot hold a SIP secret.
     """
     known = families or catalog()
     vendor, kind = _model(known, family, model)
@@ -101,6 +102,11 @@ def compile_bootstrap(
                 "phone", f"{kind.title} gets its full file at the root, which needs its settings"
             )
         context = _full_context(vendor, kind, generation, phone, root)
+        return _render(vendor, rule.full, rule, file_name, context)
+    if full:
+        if phone is None or not rule.full_and_move:
+            raise CompileError("file_name", f"{file_name} is no full file at the root for {kind.title}")
+        context = _full_context(vendor, kind, generation, phone, _folder("private_url", entry_url), soon=True)
         return _render(vendor, rule.full, rule, file_name, context)
     helper = vendor.helper
     context = {
@@ -145,7 +151,7 @@ def _generation(family: Family, model: Model, phone: PhoneSettings | None) -> st
 
 
 def _full_context(
-    family: Family, model: Model, generation: str, phone: PhoneSettings, here: Folder
+    family: Family, model: Model, generation: str, phone: PhoneSettings, here: Folder, *, soon: bool = False
 ) -> dict[str, Any]:
     check_settings(phone, family)
     try:
@@ -167,6 +173,7 @@ def _full_context(
         ],
         "clock": _clock(phone.time.zone),
         "schedule": _schedule(phone.poll_minute),
+        "soon": soon,  # full_and_move: the root's answer polls as soon as the family can
         "hardening": _hardening(family, generation, phone, len(layout.accounts)),
         "values": family.values,
         "key_codes": family.key_codes,

@@ -1,13 +1,13 @@
 """A phone's lock in words: its state, bound to what, since when, by whom, until when, and what comes next."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from devices.catalog import catalog
 from devices.models import Device
-from provisioning import policies
+from provisioning import facts, policies
 from provisioning.gate import Outcome, State, TokenKind
 from provisioning.models import Claim, DeviceEvent, Lock, Token
 from provisioning.sentences import when
@@ -19,6 +19,7 @@ POLL = timedelta(days=1)  # the interval that full files set
 AT_ITS_PRIVATE_URL = ("O3", "O4", "T2", "T3")
 
 WAITING, LATE_WORD, NO_STICK = "waiting", "late", "does not stick"
+WAITING_SLOWLY, WAITING_WITH_ALL = "waiting slowly", "waiting with all"
 _WORDS = {
     State.NEW: "New",
     State.UNLOCKED: "Unlocked",
@@ -33,6 +34,14 @@ _REASONS = {
 }
 _HANDOVER = {
     WAITING: "Let in, and not at its private URL yet. That takes up to {minutes} minutes.",
+    WAITING_SLOWLY: (
+        "Let in, and not at its private URL yet. Restart the phone: by itself it takes up to {minutes}"
+        " minutes."
+    ),
+    WAITING_WITH_ALL: (
+        "Let in, with all its settings. It comes to its private URL within {minutes} minutes, or at its next"
+        " start."
+    ),
     LATE_WORD: (
         "Let in {since}, and still not at its private URL. Restart the phone. If that does"
         " not help: does it reach the private URL's address, and is its clock right?"
@@ -212,16 +221,23 @@ def _new(lock: Lock, until: str, policy: policies.Effective, now: datetime) -> t
 
 
 def _handovers(devices: Iterable[Device], now: datetime) -> dict[int, tuple[str, datetime]]:
-    """Phones that were let in and did not come over, or came over and asked at the root again."""
+    """Phones that were let in and did not come over, or came over and asked at the root again.
+
+    A claim without an entry token was answered with the full file (full_and_move).
+    """
     rows = Token.objects.filter(device__in=list(devices), kind=TokenKind.CURRENT.value, claim__isnull=False)
     claims = {token.device_id: token.claim for token in rows.select_related("claim") if token.claim}
-    used = set(
-        Token.objects.filter(
-            claim__in=[claim.pk for claim in claims.values()], first_used_at__isnull=False
-        ).values_list("claim_id", flat=True)
-    )
+    given = Counter[int | None]()
+    used = set()
+    for claim_id, first_used_at in Token.objects.filter(
+        claim__in=[claim.pk for claim in claims.values()]
+    ).values_list("claim_id", "first_used_at"):
+        given[claim_id] += 1
+        used |= {claim_id} if first_used_at is not None else set()
     found = {
-        pk: (WAITING, claim.at) for pk, claim in claims.items() if pk is not None and claim.pk not in used
+        pk: (WAITING if given[claim.pk] > 1 else WAITING_WITH_ALL, claim.at)
+        for pk, claim in claims.items()
+        if pk is not None and claim.pk not in used
     }
     again = {pk: c for pk, c in claims.items() if pk is not None and c.rule == "R4" and c.at > now - POLL}
     for pk in _checked_in_before(again):
@@ -253,18 +269,14 @@ def _handover_words(
     if handover is None:
         return None, ""
     word, since = handover
-    patience = LATE_WHEN_SLOW if _is_slow(device) else LATE
-    if word == WAITING and now >= since + patience:
-        word = LATE_WORD
+    slow = facts.is_slow(device)
+    sentence, patience = word, LATE_WHEN_SLOW if slow else LATE
+    if word in (WAITING, WAITING_WITH_ALL):
+        late = now >= since + patience
+        sentence = LATE_WORD if late else WAITING_SLOWLY if slow and word == WAITING else word
+        word = LATE_WORD if late else WAITING
     minutes = int(patience.total_seconds() // 60)
-    return word, _HANDOVER[word].format(minutes=minutes, since=when(since, zone, now=now))
-
-
-def _is_slow(device: Device) -> bool:
-    """Whether the family says that this model may take an hour to come over."""
-    family = catalog().families.get(device.family)
-    model = family.models.get(device.model) if family else None
-    return bool(family and model and family.generations[model.generation].slow)
+    return word, _HANDOVER[sentence].format(minutes=minutes, since=when(since, zone, now=now))
 
 
 def _utc(at: datetime) -> str:

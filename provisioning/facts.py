@@ -107,6 +107,13 @@ def is_single_step(device: Device) -> bool:
     return bool(model and model.single_step)
 
 
+def is_slow(device: Device) -> bool:
+    """Whether the catalogue says that this model's bootstrap can take an hour to bring it over."""
+    family = catalog().families.get(device.family)
+    model = family.models.get(device.model) if family else None
+    return bool(family and model and family.generations[model.generation].slow)
+
+
 def windows(now: datetime) -> tuple[gate.Window, ...]:
     """The windows that are open or will open."""
     return _as_facts(Window.objects.open_or_coming(now))
@@ -253,7 +260,8 @@ def token_record(
     """One token as the store holds it; a dead one keeps its MAC alone (T4)."""
     kind = gate.TokenKind(token.kind)
     if kind is gate.TokenKind.DEAD or device is None:
-        return wire.TokenRecord(revision, 0, gate.TokenFacts(mac=token.mac, kind=gate.TokenKind.DEAD))
+        dead = gate.TokenFacts(mac=token.mac, kind=gate.TokenKind.DEAD)
+        return wire.TokenRecord(revision, wire.NO_FILES, dead)
     former = kind is gate.TokenKind.FORMER
     origins = (
         tuple((wire.unpack_network(name), at) for name, at in sorted(token.origins.items())) if former else ()

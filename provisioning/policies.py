@@ -25,6 +25,14 @@ from provisioning.models import PolicyValue
 Value = int | bool | str
 
 
+class Reach(StrEnum):
+    """How far somebody may change a policy of an account."""
+
+    GIVE = "give"  # any value within its bounds
+    TIGHTEN = "tighten"  # only shorter or stricter than what stands above
+    NONE = ""
+
+
 class Owner(StrEnum):
     """Who may change a policy."""
 
@@ -113,6 +121,9 @@ POLICIES: Mapping[str, Policy] = {
             choices=("alert", "allow"),
         ),
         Policy("origin_follows", "The binding follows the phone", True, Owner.ACCOUNT),
+        Policy(
+            "full_over_http", "Full files at the root over plain HTTP", False, Owner.RESELLER, strict=False
+        ),
     )
 }
 
@@ -133,6 +144,7 @@ class Effective:
     first_fetch: str
     poll_from_new_origin: str
     origin_follows: bool
+    full_over_http: bool
 
     def gate(self) -> gate.Policies:
         """The part that decides about a request at the root URL."""
@@ -153,6 +165,11 @@ class Standing:
     value: Value
     source: Account | None  #: whose row decides; None: built in
     ceiling: Value  #: what the account itself may only tighten
+    here: frozenset[str] = frozenset()  #: what the account's own row holds: "given", "own"
+
+    def can_be_reset(self, reach: Reach) -> bool:
+        """Whether somebody of that reach has a value here to give up."""
+        return bool(self.here) if reach is Reach.GIVE else reach is Reach.TIGHTEN and "own" in self.here
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -191,7 +208,7 @@ def _walk(policy: Policy, account: Account, rows: Mapping[tuple[str, str], Polic
     for path in account.ancestor_paths():
         row = rows.get((path, policy.name))
         if row is None:
-            standing = replace(standing, ceiling=standing.value)
+            standing = replace(standing, ceiling=standing.value, here=frozenset())
             continue
         value, source = standing.value, standing.source
         if "given" in row.value:
@@ -199,7 +216,7 @@ def _walk(policy: Policy, account: Account, rows: Mapping[tuple[str, str], Polic
         ceiling = value
         if "own" in row.value and policy.tighter(row.value["own"], value) != value:
             value, source = row.value["own"], row.account
-        standing = Standing(policy, value, source, ceiling)
+        standing = Standing(policy, value, source, ceiling, frozenset(row.value))
     return standing
 
 
@@ -218,11 +235,11 @@ def set_value(
 ) -> PolicyValue:
     """Set one policy for the account and those below it, within its bounds and the actor's powers."""
     policy = _policy(name)
-    kept = policy.read(value)
     from_above = _may_give(policy, account, by)
+    kept = policy.read(value)
     now = now or timezone.now()
     with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=account.pk)
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         before = _walk(policy, account, _rows([account]))
         if not from_above and policy.tighter(kept, before.ceiling) != kept:
             raise Invalid(
@@ -246,7 +263,7 @@ def reset_value(account: Account, *, by: Actor, name: str, now: datetime | None 
     from_above = _may_give(policy, account, by)
     now = now or timezone.now()
     with transaction.atomic():
-        account = Account.objects.select_for_update().get(pk=account.pk)
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         row = PolicyValue.objects.filter(account=account, name=name).first()
         if row is None:
             return
@@ -268,14 +285,22 @@ def _policy(name: str) -> Policy:
     return policy
 
 
-def _may_give(policy: Policy, account: Account, by: Actor) -> bool:
-    """Whether the actor sets the value itself (True) or may only tighten it (False); Forbidden otherwise."""
+def reach(policy: Policy, account: Account, by: Actor) -> Reach:
+    """How far the actor may change this policy of this account."""
     above = by.may(Power.EDIT_CUSTOMERS, account.path)
     if above or (policy.owner is Owner.ACCOUNT and by.may(Power.EDIT_SETTINGS, account.path)):
-        return True
+        return Reach.GIVE
     if policy.owner is Owner.TIGHTENED and by.may(Power.EDIT_SETTINGS, account.path):
-        return False
-    raise Forbidden
+        return Reach.TIGHTEN
+    return Reach.NONE
+
+
+def _may_give(policy: Policy, account: Account, by: Actor) -> bool:
+    """Whether the actor sets the value itself (True) or may only tighten it (False); Forbidden otherwise."""
+    far = reach(policy, account, by)
+    if far is Reach.NONE:
+        raise Forbidden
+    return far is Reach.GIVE
 
 
 def _tell(account: Account, policy: Policy, by: Actor, now: datetime, *, old: Value, new: Value) -> None:

@@ -2,16 +2,17 @@
 
 import secrets
 import string
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import sealing
 from devices.catalog import catalog
 from devices.models import Device
-from provisioning import wire
+from provisioning import facts, wire
 from provisioning.gate import REPEAT_TIME, TokenKind
 from provisioning.models import Claim, Token
 from security.networks import Network
@@ -19,6 +20,7 @@ from security.networks import Network
 LENGTH = 40
 ALPHABET = string.ascii_lowercase + string.digits
 ENTRY_TIME = timedelta(seconds=REPEAT_TIME)
+SLOW_ENTRY_TIME = timedelta(hours=24)  # where the bootstrap takes up to an hour, or a restart
 CLONE_TIME = timedelta(days=30)
 DEAD_KEPT = timedelta(days=400)
 
@@ -67,8 +69,13 @@ def private_url(token: Token, device: Device) -> str:
     return f"{root_url(device)}d/{text_of(token)}/"
 
 
+def entry_time(device: Device) -> timedelta:
+    """How long an entry token is good: 30 minutes (T1), for a slow phone 24 h."""
+    return SLOW_ENTRY_TIME if facts.is_slow(device) else ENTRY_TIME
+
+
 def issue(device: Device, claim: Claim, kind: TokenKind, origin: Network, now: datetime) -> Token:
-    """Make one token's row; an entry token is good for 30 minutes from its origin (T1)."""
+    """Make one token's row; an entry token is good for 30 minutes from its origin (T1), a slow one 24 h."""
     text = draw()
     name = hash_of(text)
     return Token.objects.create(
@@ -79,7 +86,7 @@ def issue(device: Device, claim: Claim, kind: TokenKind, origin: Network, now: d
         kind=kind.value,
         claim=claim,
         issued_at=now,
-        until=now + ENTRY_TIME if kind is TokenKind.ENTRY else None,
+        until=now + entry_time(device) if kind is TokenKind.ENTRY else None,
         first=origin.hex_first,
         last=origin.hex_last,
         origins={wire.pack_network(origin): now.timestamp()},
@@ -130,18 +137,69 @@ def kill(rows: "QuerySet[Token]", *, now: datetime) -> list[str]:
     return hashes
 
 
+def suspected(device_ids: Iterable[int], now: datetime) -> "QuerySet[Token]":
+    """The former tokens whose use has raised *clone suspected* (T3), unanswered; a phone's oldest first."""
+    open_ones = Token.objects.filter(
+        device__in=device_ids, kind=TokenKind.FORMER.value, clone_since__isnull=False, until__gt=now
+    )
+    return open_ones.order_by("device", "claim", "pk")
+
+
+def superseded(device: Device) -> "QuerySet[Token]":
+    """The former tokens of the phone that are no longer the current one in disguise (T2)."""
+    return Token.objects.filter(device=device, kind=TokenKind.FORMER.value, superseded_at__isnull=False)
+
+
+def bring_back(claim: Claim, *, now: datetime) -> Token | None:
+    """The claim's token is the current one again (E16), and what was superseded by later ones is so no more.
+
+    The caller has killed those. None where the claim brought none, or it is dead for good.
+    """
+    token = _revive(claim, TokenKind.CURRENT)
+    if token is None or token.first_used_at is not None:
+        return token
+    # Handed out, and not used at its private URL yet: T1 and T2 go on where they stood.
+    given = Token.objects.filter(claim=claim).exclude(pk=token.pk).exclude(sealed=b"")
+    if not given.filter(first_used_at__isnull=False).exists():
+        used = Claim.objects.filter(
+            device=claim.device_id, undone_at=None, pk__lt=claim.pk, tokens__first_used_at__isnull=False
+        )
+        holder = used.order_by("-pk").first()
+        if holder is not None:
+            _revive(holder, TokenKind.FORMER)
+    for entry in given:
+        end = entry.issued_at + entry_time(entry.device)  # type: ignore[arg-type]
+        if end > now:
+            entry.kind, entry.until = TokenKind.ENTRY.value, end
+            entry.save(update_fields=["kind", "until"])
+    return token
+
+
+def _revive(claim: Claim, kind: TokenKind) -> Token | None:
+    """Give the claim's own token (its first) this kind and no end; None when its text is gone."""
+    token = Token.objects.filter(claim=claim).order_by("pk").first()
+    if token is None or not token.sealed:
+        return None
+    token.kind, token.until, token.superseded_at, token.clone_since = kind.value, None, None, None
+    token.save(update_fields=["kind", "until", "superseded_at", "clone_since"])
+    return token
+
+
 def bury(now: datetime) -> int:
     """Tokens whose time is over become dead rows (a current one's when its phone is retired); late is fine.
 
-    A former token that no file ever named goes too: its claim's entry token ended unused, so no phone can
-    hold it. Without this a phone that never gets through would leave a token behind with every try.
+    A former token that no file ever named goes too: the entry token given with it ended unused, so no phone
+    can hold it. Without this a phone that never gets through would leave a token behind with every try.
     """
     over = Token.objects.filter(until__lte=now).exclude(kind=TokenKind.DEAD.value)
     buried = over.update(kind=TokenKind.DEAD.value)
-    unnamed = (
-        Token.objects.filter(kind=TokenKind.FORMER.value, first_used_at=None, issued_at__lte=now - ENTRY_TIME)
-        .annotate(given=Count("claim__tokens"), used=Count("claim__tokens__first_used_at"))
-        .filter(given__gt=1, used=0)
+    others = Token.objects.filter(claim=OuterRef("claim")).exclude(pk=OuterRef("pk"))
+    unnamed = Token.objects.filter(
+        Exists(others.filter(issued_at=OuterRef("issued_at"))),
+        ~Exists(others.filter(Q(kind=TokenKind.ENTRY.value) | Q(first_used_at__isnull=False))),
+        kind=TokenKind.FORMER.value,
+        first_used_at=None,
+        issued_at__lte=now - ENTRY_TIME,
     )
     names = list(unnamed.values_list("pk", flat=True)[:1000])
     return buried + Token.objects.filter(pk__in=names).update(kind=TokenKind.DEAD.value, until=now)

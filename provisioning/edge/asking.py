@@ -23,6 +23,7 @@ class ClaimRequest:
     address: int
     agent: str
     certificate_mac: str | None  # of a verified factory certificate
+    secure: bool  # asked over HTTPS
     at: float  # the edge's clock; the claim's own is the database's
 
 

@@ -96,6 +96,13 @@ class Call:
         return not _MARKS.isdisjoint(headers) or any(name.startswith(b"sec-fetch-") for name in headers)
 
     @property
+    def is_secure(self) -> bool:
+        """Whether it came over HTTPS, as a trusted proxy says or as our own server knows."""
+        if self.through_proxy:
+            return self.headers.get(b"x-forwarded-proto") == b"https"
+        return self.scope is not None and self.scope.get("scheme") == "https"
+
+    @property
     def certificate_mac(self) -> str | None:
         """The MAC in a client certificate that a trusted proxy has verified."""
         if not self.through_proxy or self.headers.get(b"x-client-verify") != b"SUCCESS":

@@ -183,6 +183,7 @@ class RootPath:
             address=where.address,
             agent=asking.call.agent,
             certificate_mac=certificate_mac,
+            secure=asking.call.is_secure,
             at=now,
         )
         try:

@@ -107,3 +107,24 @@ def test_two_names_in_a_certificates_header_are_none(proxied: ServedEdge, shelf:
     proxied.ask(URL, headers=lines, source=PROXY)
 
     assert [request.certificate_mac for request in doors.claims] == [None]
+
+
+@pytest.mark.parametrize(
+    ("case", "proto", "source", "secure"),
+    [
+        ("the proxy says so", "https", PROXY, True),
+        ("the proxy says not", "http", PROXY, False),
+        ("the proxy says nothing", None, PROXY, False),
+        ("a caller says so", "https", "127.0.0.1", False),
+    ],
+)
+def test_only_a_proxy_of_ours_says_that_it_was_https(
+    proxied: ServedEdge, shelf: Shelf, doors: Doors, case: str, proto: str | None, source: str, secure: bool
+) -> None:
+    shelf.lock(device())
+    headers = {**PHONE, "X-Forwarded-For": "192.0.2.7"}
+    if proto is not None:
+        headers["X-Forwarded-Proto"] = proto
+
+    assert proxied.ask(URL, headers=headers, source=source).status == 200
+    assert [request.secure for request in doors.claims] == [secure]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import Account
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import describing, events, locking, policies
+from provisioning import describing, events, facts, locking, policies
 from provisioning.gate import TokenKind
 from provisioning.locking import Span
 from provisioning.models import Claim, DeviceEvent, Lock, Token
@@ -205,10 +205,27 @@ def test_after_a_claim_it_waits_for_the_phone_for_three_minutes(
 def test_a_slow_model_has_an_hour(
     locked: Device, monkeypatch: pytest.MonkeyPatch, after: timedelta, word: str
 ) -> None:
-    monkeypatch.setattr(describing, "_is_slow", lambda device: True)
+    monkeypatch.setattr(facts, "is_slow", lambda device: True)
     hand_over(locked, claimed(locked))
 
-    assert view(locked, after=after).handover == word
+    found = view(locked, after=after)
+
+    assert found.handover == word
+    assert "Restart the phone" in found.handover_sentence
+
+
+def test_a_phone_that_got_all_its_settings_at_the_root_need_not_be_restarted(
+    locked: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "is_slow", lambda device: True)
+    hand_over(locked, claimed(locked))
+    Token.objects.filter(kind=TokenKind.ENTRY.value).delete()
+
+    found = view(locked, after=60 * MINUTE)
+
+    assert found.handover == "waiting"
+    assert "with all its settings" in found.handover_sentence
+    assert view(locked, after=65 * MINUTE).handover == "late"
 
 
 @pytest.mark.parametrize("kind", [TokenKind.ENTRY, TokenKind.CURRENT])

@@ -38,6 +38,7 @@ def test_the_defaults_of_the_rules(tree: Tree) -> None:
         "first_fetch": "anywhere",
         "poll_from_new_origin": "allow",
         "origin_follows": True,
+        "full_over_http": False,
     }
     assert policies.effective(tree.acme).gate() == gate.Policies()
 
