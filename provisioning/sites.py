@@ -1,5 +1,6 @@
 """Sites and their networks: what "the same IP" means for the phones that are bound to a place."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,8 @@ MOST_NETWORKS = 20
 NARROW_V4, NARROW_V6 = 24, 48
 # What B8 lets support allow at most: wider than this is no place any more.
 SUPPORT_V4, SUPPORT_V6 = 20, 40
+
+Places = defaultdict[int, list[tuple[Network, int]]]
 
 
 def create(
@@ -138,6 +141,15 @@ def remove(site: Site, *, by: Actor, now: datetime | None = None) -> None:
 def networks_of(site: Site) -> list[Network]:
     """The site's networks, the lowest first."""
     return [Network.from_hex(row.first, row.last) for row in site.networks.order_by("first")]
+
+
+def places(account_ids: Iterable[int]) -> Places:
+    """The networks of the accounts' sites, each with its site's key, by account."""
+    found: Places = defaultdict(list)
+    rows = SiteNetwork.objects.filter(account__in=set(account_ids)).order_by("pk")
+    for account, site, first, last in rows.values_list("account_id", "site_id", "first", "last"):
+        found[account].append((Network.from_hex(first, last), site))
+    return found
 
 
 # --- inside ----------------------------------------------------------------------------------------------
