@@ -38,7 +38,7 @@ def create(
     _needs(by, account)
     given = {"username": username, "auth_name": auth_name, "realm": realm, "display_name": display_name}
     values = {name: _read(name, text) for name, text in given.items()}
-    hidden = _read_secret(secret)
+    hidden = read_secret(secret)
     with transaction.atomic():
         extension = Extension(account=account, created_at=now or timezone.now(), **values)
         extension.secret = secrets.seal(secrets.Kind.SIP_SECRET, extension.code, hidden)
@@ -54,21 +54,24 @@ def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fi
     for name in fields:
         if name not in CHANGEABLE:
             raise Invalid(name, f"An extension has no {name!r} to change.")
-    hidden = _read_secret(fields.pop("secret")) if "secret" in fields else None
+    hidden = read_secret(fields.pop("secret")) if "secret" in fields else None
     values = {name: _read(name, text) for name, text in fields.items()}
     with transaction.atomic():
-        extension = _locked(extension)
+        extension = locked(extension)
         before = str(extension)
         changed = [name for name, text in values.items() if getattr(extension, name) != text]
         for name in changed:
             setattr(extension, name, values[name])
-        if hidden is not None and not _is_secret(extension, hidden):
+        ended: list[str] = []
+        if hidden is not None and not has_secret(extension, hidden):
             extension.secret = secrets.seal(secrets.Kind.SIP_SECRET, extension.code, hidden)
+            extension.exposed_since, extension.exposed_why = None, ""  # whoever knows the old one (E15)
+            ended = ["exposed_since", "exposed_why"]
             changed.append("secret")
         if not changed:
             return extension
         cleaning.full_clean(extension, blame="username")
-        extension.save(update_fields=changed)
+        extension.save(update_fields=[*changed, *ended])
         audit.record(by, "extension.changed", extension, now=now, fields=changed, before=before)
         shown_on = list(extension.appearances.values_list("device_id", flat=True).distinct())
         event = PhoneEvent(
@@ -85,7 +88,7 @@ def remove(extension: Extension, *, by: Actor, now: datetime | None = None) -> N
     """Remove an extension that no phone shows."""
     _needs(by, extension.account)
     with transaction.atomic():
-        extension = _locked(extension)
+        extension = locked(extension)
         phones = extension.appearances.values("device").distinct().count()
         if phones:
             where = "one phone" if phones == 1 else f"{phones} phones"
@@ -101,7 +104,7 @@ def secret_of(extension: Extension) -> str:
     return secrets.open_text(secrets.Kind.SIP_SECRET, extension.code, extension.secret)
 
 
-def _is_secret(extension: Extension, text: str) -> bool:
+def has_secret(extension: Extension, text: str) -> bool:
     """Whether this is the secret already; one that no key opens any more is replaced by whatever is given."""
     try:
         return secret_of(extension) == text
@@ -114,10 +117,11 @@ def _needs(by: Actor, account: Account) -> None:
         raise Forbidden
 
 
-def _locked(extension: Extension) -> Extension:
+def locked(extension: Extension) -> Extension:
+    """The extension, its row held until the transaction ends."""
     rows: Any = Extension.objects.select_for_update(of=("self",)).select_related("account")
-    locked: Extension = rows.get(pk=extension.pk)
-    return locked
+    row: Extension = rows.get(pk=extension.pk)
+    return row
 
 
 def _read(name: str, text: str) -> str:
@@ -132,7 +136,7 @@ def _read(name: str, text: str) -> str:
     return kept
 
 
-def _read_secret(text: str) -> str:
+def read_secret(text: str) -> str:
     """A secret is taken as it is: cutting off its blanks would make another one of it."""
     if not text:
         raise Invalid("secret", "The secret is missing.")

@@ -12,6 +12,7 @@ from accounts import sealing
 
 LETTERS = string.ascii_letters + string.digits
 PASSWORD_LENGTH = 16
+SIP_SECRET_LENGTH = 24
 
 
 class Kind(StrEnum):
@@ -49,4 +50,13 @@ def open_text(kind: Kind, code: UUID, sealed: bytes | memoryview) -> str:
 
 def draw_password() -> str:
     """A random password that every family can carry: letters and digits, 95 bits."""
-    return "".join(secrets.choice(LETTERS) for _ in range(PASSWORD_LENGTH))
+    return _draw(PASSWORD_LENGTH)
+
+
+def draw_sip_secret() -> str:
+    """A random SIP secret that every family can carry: letters and digits, 142 bits."""
+    return _draw(SIP_SECRET_LENGTH)
+
+
+def _draw(length: int) -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(length))
