@@ -16,6 +16,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts import presence
 from accounts.models import ApiKey, User
 from accounts.roles import Role
 from accounts.scope import NOBODY, Actor, Standing
@@ -25,7 +26,7 @@ USED_AGAIN_AFTER = timedelta(minutes=1)
 LABEL_LENGTH = 200
 
 
-def actor_of(user: User, *, address: str | None = None) -> Actor:
+def actor_of(user: User, *, address: str | None = None, presence: tuple[str, ...] = ()) -> Actor:
     """A person as an actor, with the roles that he holds at this moment."""
     memberships = user.memberships.select_related("account").order_by("account__path")
     return Actor(
@@ -33,6 +34,7 @@ def actor_of(user: User, *, address: str | None = None) -> Actor:
         standings=tuple(Standing(path=m.account.path, role=Role(m.role)) for m in memberships),
         user=user,
         address=address,
+        presence=presence,
     )
 
 
@@ -61,8 +63,10 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
         address = getattr(request, "caller_address", None)
-        signed_in = isinstance(user, User) and user.is_active
-        request.actor = actor_of(user, address=address) if signed_in else NOBODY  # type: ignore[attr-defined, arg-type]
+        request.actor = NOBODY  # type: ignore[attr-defined]
+        if isinstance(user, User) and user.is_active:
+            proved = presence.proved(request.session, now=timezone.now())
+            request.actor = actor_of(user, address=address, presence=proved)  # type: ignore[attr-defined]
         return self.get_response(request)
 
 

@@ -33,6 +33,7 @@ class Actor:
     user: "User | None" = None
     api_key: "ApiKey | None" = None
     address: str | None = None
+    presence: tuple[str, ...] = ()  #: addresses that this session has proved lately (B6)
     on_behalf_of: str = ""
     extra_powers: frozenset[Power] = field(default=frozenset())
 
@@ -40,6 +41,11 @@ class Actor:
     def system(cls, label: str) -> "Actor":
         """The product itself (the clock, a command on the server): audited by this name, sees nothing."""
         return cls(label=label)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where a person is: what he proved first, then where his request comes from."""
+        return tuple(dict.fromkeys((*self.presence, self.address))) if self.address else self.presence
 
     def may(self, power: Power, path: str) -> bool:
         """Whether this power reaches the account with that tree path."""

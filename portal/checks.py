@@ -71,8 +71,8 @@ def addresses_are_safe(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
             hint="Put a reverse proxy with TLS in front.",
             id="portal.E003",
         )
-        for name in ("PORTAL_URL", "PHONES_URL")
-        if urlsplit(getattr(settings, name)).scheme != "https"
+        for name in ("PORTAL_URL", "PHONES_URL", "PHONES_URL_V4", "PHONES_URL_V6")
+        if getattr(settings, name) and urlsplit(getattr(settings, name)).scheme != "https"
     ]
 
 

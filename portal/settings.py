@@ -34,6 +34,10 @@ def secret(name: str) -> str:
 
 PORTAL_URL = env.str("PORTAL_URL", default="http://127.0.0.1:8000").rstrip("/")
 PHONES_URL = env.str("PHONES_URL", default="http://127.0.0.1:8100").rstrip("/")
+# The phones' host under names that resolve to one address family only: there a person proves where he is, by
+# IPv4 and by IPv6 apart. Without them PHONES_URL is asked, by whichever the browser takes.
+PHONES_URL_V4 = env.str("PHONES_URL_V4", default="").rstrip("/")
+PHONES_URL_V6 = env.str("PHONES_URL_V6", default="").rstrip("/")
 _portal = urlsplit(PORTAL_URL)
 _secure = _portal.scheme == "https"
 
@@ -225,6 +229,14 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = ("__Host-session", "__Host-csrf") if _secure else ("session", "csrf")
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+
+
+def _origins(*urls: str) -> list[str]:
+    """Scheme, host and port of each address that is set."""
+    parts = [urlsplit(url) for url in urls if url]
+    return list(dict.fromkeys(f"{part.scheme}://{part.netloc}" for part in parts))
+
+
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if _secure else 0)
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
@@ -237,7 +249,8 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF],
         "manifest-src": [SELF],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        # The proof of an address is a form that goes to the phones' host and comes back to the portal.
+        "form-action": [SELF, *_origins(PORTAL_URL, PHONES_URL, PHONES_URL_V4, PHONES_URL_V6)],
         "frame-ancestors": [NONE],
     },
 }
@@ -277,7 +290,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["accounts.authentication.IsSomebody"],
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"RoleEnum": "accounts.api.ROLES", "KeyRoleEnum": "accounts.api.KEY_ROLES"},
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": "accounts.api.ROLES",
+        "KeyRoleEnum": "accounts.api.KEY_ROLES",
+        "KindEnum": "accounts.models.Account.Kind",
+        "PolicyKindEnum": "provisioning.api.policies.KINDS",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "portal.api.describe_errors",

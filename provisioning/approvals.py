@@ -148,7 +148,7 @@ def answer(
     origin = _meant(approval, by, decision, origin)
     with transaction.atomic():
         if decision == SITE:  # in the order in which a change of the site itself holds them
-            Account.objects.select_for_update().get(pk=device.account_id)
+            Account.objects.select_for_update(no_key=True).get(pk=device.account_id)
         lock = locking.locked_row(device)
         card: Approval = (
             Approval.objects.select_for_update(of=("self",))
@@ -204,7 +204,7 @@ def _meant(approval: Approval, by: Actor, decision: str, origin: Network | None)
     if not (owns and decision == ONCE and by.may(Power.OWN_PHONES, device.account.path)):
         raise Forbidden
     for entry in approval.origins:
-        here = by.address is not None and parse_address(by.address) in _network(entry)
+        here = any(parse_address(address) in _network(entry) for address in by.addresses)
         if here and origin in (None, _network(entry)):
             return _network(entry)
     raise Forbidden("E14", "You can allow this only from the place where the phone is.")

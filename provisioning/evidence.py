@@ -44,7 +44,7 @@ class Evidence:
     phones_there: int  #: other phones of the account that live at this address
     owner_there: datetime | None  #: when the phone's owner was last seen there, within 24 h
     manager_there: datetime | None
-    reader_there: bool  #: the request of whoever reads the card comes from there
+    reader_there: bool  #: whoever reads the card is there, by his proof or his request
     banned: bool
     blocked: bool
     shared: bool
@@ -87,7 +87,9 @@ def evidence(
         .count(),
         owner_there=_seen_there(owner, where, now),
         manager_there=_seen_there(AuditEntry.objects.filter(user__in=_managers(device)), where, now),
-        reader_there=bool(by and by.user and by.address and parse_address(by.address) in where),
+        reader_there=bool(
+            by and by.user and any(parse_address(address) in where for address in by.addresses)
+        ),
         banned=banned,
         blocked=blocked,
         shared=facts.is_shared(where.first, now),

@@ -1,12 +1,13 @@
 """What people and the clock do to one phone's lock: unlock, lock again, re-arm, quarantine, its ends."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from accounts import audit, cleaning
@@ -14,10 +15,11 @@ from accounts.models import Account, AuditEntry
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
+from devices import holding
 from devices.models import Device
 from provisioning import events, policies, publishing, tokens, wire
 from provisioning.gate import Outcome, State
-from provisioning.models import Denial, DeviceEvent, Lock, MacRecord
+from provisioning.models import Claim, Denial, DeviceEvent, Lock, MacRecord
 from provisioning.spans import Span as Span
 from security.networks import Network, origin_of, parse_address
 
@@ -66,16 +68,27 @@ def allow_reprovision(
 def scope_by_presence(device: Device, *, by: Actor, now: datetime) -> Network | None:
     """The address of the person who unlocks, when a try of this phone was refused there in the last 24 h.
 
-    The button says so before it is pressed. A program has no presence.
+    What he proved counts before the address of his request. The button says so before it is pressed. A
+    program has no presence.
     """
-    if by.user is None or not by.address:
+    if by.user is None:
         return None
-    origin = origin_of(parse_address(by.address))
+    tried = tried_at(device, now=now)
+    here = (origin_of(parse_address(address)) for address in by.addresses)
+    return next((origin for origin in here if origin in tried), None)
+
+
+def tried_at(device: Device, *, now: datetime) -> list[Network]:
+    """The origins at which a try of this phone was refused in the last 24 hours, the last one first."""
     refused = DeviceEvent.objects.filter(
-        device=device, what="request", outcome=Outcome.REFUSED.value, at__gt=now - DAY
+        device=device,
+        account=device.account_id,
+        what="request",
+        outcome=Outcome.REFUSED.value,
+        at__gt=now - DAY,
     ).exclude(address="")
-    tried = set(refused.order_by().values_list("address", flat=True).distinct())
-    return origin if any(parse_address(address) in origin for address in tried) else None
+    newest = refused.values("address").annotate(last=Max("at")).order_by("-last")
+    return list(dict.fromkeys(origin_of(parse_address(row["address"])) for row in newest))
 
 
 def _owns(device: Device, by: Actor) -> bool:
@@ -174,13 +187,18 @@ def open_grant(
 
 def refuse_shut(lock: Lock, rule: str) -> None:
     """Refuse for a phone that nobody can unlock in its present state."""
+    refuse_put_away(lock)
+    refuse_disabled(lock.device, rule)
+
+
+def refuse_put_away(lock: Lock) -> None:
+    """Refuse for a phone that is quarantined or retired."""
     if lock.state == State.QUARANTINED.value:
         raise Refusal(
             "E8q", "This phone is quarantined. Only your provider can lift that.", code="quarantined"
         )
     if lock.state == State.RETIRED.value:
         raise Refusal("E19", "This phone is retired. Re-arm it first.", code="retired")
-    refuse_disabled(lock.device, rule)
 
 
 def refuse_disabled(device: Device, rule: str) -> None:
@@ -196,11 +214,30 @@ def is_suspected(lock: Lock, now: datetime) -> bool:
     return lock.suspicion_until is not None and now < lock.suspicion_until
 
 
-def locked_row(device: Device) -> Lock:
-    """The phone's lock, its row held until the transaction ends, so that a claim and a verb take turns."""
-    rows = Lock.objects.select_for_update(of=("self",))
-    lock: Lock = rows.select_related("device__account", "device__site", "bound_site").get(pk=device.pk)
+def locked_row(device: Device, *, beside: Iterable[int] = ()) -> Lock:
+    """The phone's lock, its row held until the transaction ends, so that a claim and a verb take turns.
+
+    Read anew once it is held, since what is joined to a locking query is from before the wait; refused when
+    the phone has moved meanwhile (E17, E18). `beside` are phones whose locks the verb will change too: rows
+    are held in the order of their keys, so that two verbs never wait for each other in a ring.
+    """
+    wanted = {device.pk, *beside}
+    held = Lock.objects.select_for_update().filter(pk__in=wanted).order_by("pk").values_list("pk", flat=True)
+    if device.pk not in list(held):
+        raise Refusal("input", "This phone was removed a moment ago.", code="gone")
+    lock: Lock = Lock.objects.select_related(
+        "device__account", "device__owner", "device__site", "bound_site"
+    ).get(pk=device.pk)
+    holding.same_place(lock.device, device)
     return lock
+
+
+def locked_rows(device_ids: Iterable[int]) -> list[Lock]:
+    """The locks of those phones that are still there, held and read as `locked_row` does, by their keys."""
+    wanted = Lock.objects.select_for_update().filter(pk__in=set(device_ids)).order_by("pk")
+    held = list(wanted.values_list("pk", flat=True))
+    rows = Lock.objects.select_related("device__account", "device__owner", "device__site", "bound_site")
+    return list(rows.filter(pk__in=held).order_by("pk"))
 
 
 def close_grant(lock: Lock, *, state: State, since: datetime, by: str) -> None:
@@ -254,6 +291,7 @@ def rearm(device: Device, *, by: Actor, ship_on: date | None = None, now: dateti
             )
         if lock.state == State.RETIRED.value:
             tokens.kill_all(device, now=now)
+            Claim.objects.filter(device=device).update(device=None)  # out of E16's reach
         close_grant(lock, state=State.NEW, since=now, by=by.label)
         lock.armed_at, lock.reason = armed_at, Lock.Reason.NONE
         lock.bound_first = lock.bound_last = ""
@@ -292,18 +330,24 @@ def quarantine(device: Device, *, by: Actor, reason: str, now: datetime | None =
         lock = locked_row(device)
         if lock.state == State.QUARANTINED.value:
             return lock
-        close_grant(lock, state=State.QUARANTINED, since=now, by=by.label)
-        cleaning.full_clean(lock)
-        lock.save(update_fields=GRANT)
-        MacRecord.objects.update_or_create(
-            mac_hash=wire.mac_hash(settings.TOKEN_KEY, device.mac),
-            defaults={"quarantined": True},
-            create_defaults={"quarantined": True, "account_code": device.account.code},
-        )
-        audit.record(by, "device.quarantined", device, now=now, reason=reason)
-        events.write(device, "quarantined", by=by, rule="E8q", at=now, reason=reason)
-        publishing.device_changed(device.pk)
+        shut_out(lock, by=by, reason=reason, now=now)
     return lock
+
+
+def shut_out(lock: Lock, *, by: Actor, reason: str, now: datetime) -> None:
+    """Quarantine a phone whose row is held; whether the actor may is the caller's business."""
+    device = lock.device
+    close_grant(lock, state=State.QUARANTINED, since=now, by=by.label)
+    cleaning.full_clean(lock)
+    lock.save(update_fields=GRANT)
+    MacRecord.objects.update_or_create(
+        mac_hash=wire.mac_hash(settings.TOKEN_KEY, device.mac),
+        defaults={"quarantined": True},
+        create_defaults={"quarantined": True, "account_code": device.account.code},
+    )
+    audit.record(by, "device.quarantined", device, now=now, reason=reason)
+    events.write(device, "quarantined", by=by, rule="E8q", at=now, reason=reason)
+    publishing.device_changed(device.pk)
 
 
 # --- the clock ---------------------------------------------------------------------------------------------

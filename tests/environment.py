@@ -18,7 +18,16 @@ OURS = {
     "LOG_FORMAT": "json",
     "EMAIL_URL": "memorymail://",
 }
-FOREIGN = ("ALLOWED_HOSTS", "DATABASE_WAIT", "DEBUG", "HSTS_SECONDS", "LOG_LEVEL", "STATIC_ROOT")
+FOREIGN = (
+    "ALLOWED_HOSTS",
+    "DATABASE_WAIT",
+    "DEBUG",
+    "HSTS_SECONDS",
+    "LOG_LEVEL",
+    "STATIC_ROOT",
+    "PHONES_URL_V4",
+    "PHONES_URL_V6",
+)
 
 
 def prepare() -> Path:

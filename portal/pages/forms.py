@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from accounts.refusals import Invalid
 from provisioning import locking
 from security.networks import AddressError, Network, parse_origin
 
@@ -22,6 +23,14 @@ def read_origin(text: str) -> Network:
         return parse_origin(text)
     except AddressError as error:
         raise forms.ValidationError(str(error)) from error
+
+
+def said_origin(text: str) -> Network | None:
+    """The one address that a button named; nothing when it named none."""
+    try:
+        return parse_origin(text) if text else None
+    except AddressError as error:
+        raise Invalid("origin", str(error)) from error
 
 
 class SpanForm(forms.Form):

@@ -14,12 +14,16 @@ from accounts.guards import PageRequest, signed_in
 from accounts.scope import Actor
 from devices.models import Device
 from portal.frame import home_account
+from portal.pages.forms import said_origin
+from portal.pages.phone import OTHERS_NAMED
 from portal.pages.phones import dressed
+from portal.pages.presence import presence_of
 from portal.pages.rows import PhoneRow, phone_rows
 from portal.templatetags.latchkey import when_long
 from provisioning import locking, policies
 from provisioning.gate import State
 from provisioning.models import LastSeen, Lock
+from security.networks import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class MyPhone:
     until: datetime | None
     started: datetime | None
     would_end: datetime
-    here: bool
+    scoped_to: Network | None
+    others: list[str]
     offers: str
     zone: str
     extensions: str
@@ -55,7 +60,8 @@ def my_phone(row: PhoneRow, by: Actor, now: datetime) -> MyPhone:
     device = row.device
     lock: Lock = device.lock
     case = case_of(row)
-    here = locking.scope_by_presence(device, by=by, now=now) is not None
+    here = locking.scope_by_presence(device, by=by, now=now)
+    others = [origin for origin in locking.tried_at(device, now=now) if origin != here]
     offers = {"away": "big", "closed": "big", "works": "fold"}.get(case, "")
     look, words = BADGES[case]
     return MyPhone(
@@ -67,7 +73,8 @@ def my_phone(row: PhoneRow, by: Actor, now: datetime) -> MyPhone:
         until=lock.grant_until if case == "ready" else None,
         started=lock.grant_given_at,
         would_end=now + policies.effective(device.account).user_unlock_ttl,
-        here=here,
+        scoped_to=here,
+        others=[str(origin) for origin in others][:OTHERS_NAMED],
         offers="ask" if offers and row.lock.suspicion and not here else offers,
         zone=row.zone,
         extensions=row.extensions,
@@ -95,6 +102,7 @@ def my_phones(request: PageRequest) -> HttpResponse:
     context = {
         "phones": [my_phone(row, request.actor, now) for row in phone_rows(dressed(request.actor, own), now)],
         "address": request.actor.address,
+        "presence": presence_of(request),
         "account": account,
         "zone": account.time_zone if account else "UTC",
         "now": now,
@@ -108,7 +116,8 @@ def allow(request: PageRequest, code: UUID) -> HttpResponse:
     """Let his phone set itself up again; how often and how long is the verb's question."""
     own = Device.objects.visible_to(request.actor).select_related("account", "owner")
     device = get_object_or_404(own, code=code)
-    lock = locking.allow_reprovision(device, by=request.actor)
+    origin = said_origin(request.POST.get("origin", ""))
+    lock = locking.allow_reprovision(device, by=request.actor, origin=origin)
     end = f"Until {when_long(lock.grant_until, device.account.time_zone)}. " if lock.grant_until else ""
     messages.success(
         request, f"{device} may set itself up, once. {end}Pull its plug, count to ten, plug it in again."

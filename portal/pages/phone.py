@@ -16,17 +16,17 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
 from devices.models import Appearance, Device
 from portal.pages.approvals import card_of
-from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm
+from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm, said_origin
 from portal.pages.log import KINDS, log_lines, of_kind
 from portal.pages.phones import dressed
+from portal.pages.presence import presence_of
 from portal.pages.rows import phone_rows
 from portal.templatetags.latchkey import when
 from provisioning import locking, policies
-from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent
-from security.networks import origin_of, parse_address
 
 A_PAGE = 50
+OTHERS_NAMED = 5
 
 
 def find_phone(request: PageRequest, code: UUID) -> Device:
@@ -128,7 +128,7 @@ def advanced(request: PageRequest, code: UUID) -> HttpResponse:
     context = {
         **frame_of(request, device, "advanced"),
         "allow_until": timezone.now() + policies.effective(device.account).user_unlock_ttl,
-        "scoped_to": locking.scope_by_presence(device, by=request.actor, now=timezone.now()),
+        **scope_of(request, device, timezone.now()),
     }
     return render(request, "devices/phone_advanced.html", context)
 
@@ -138,7 +138,8 @@ def unlock(request: PageRequest, code: UUID) -> HttpResponse:
     """The unlock menu: for how long, from where; says each end before the click."""
     device = find_phone(request, code)
     now = timezone.now()
-    scoped_to = locking.scope_by_presence(device, by=request.actor, now=now)
+    scope = scope_of(request, device, now)
+    scoped_to = scope["scoped_to"]
     initial = {"span": "7d", "scope": "one" if scoped_to else "any", "hours": 8, "address": scoped_to}
     form = UnlockForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -146,9 +147,8 @@ def unlock(request: PageRequest, code: UUID) -> HttpResponse:
             lock = locking.unlock(device, by=request.actor, span=form.chosen_span(), origin=form.origin())
             messages.success(request, unlocked_words(device, lock.grant_until))
             return redirect("phone", code=device.code)
-    tried = refused_from(request, device, now)
-    context = {"form": form, "scoped_to": scoped_to, "tried": tried, **ends(device, now)}
-    context["address"] = form["address"].value() or next(iter(tried), "")
+    context = {"form": form, **scope, **ends(device, now)}
+    context["address"] = form["address"].value() or next(iter(scope["others"]), "")
     return render(request, "devices/phone_unlock.html", {**frame_of(request, device, "unlock"), **context})
 
 
@@ -163,13 +163,15 @@ def ends(device: Device, now: datetime) -> dict[str, Any]:
     }
 
 
-def refused_from(request: PageRequest, device: Device, now: datetime) -> list[str]:
-    """The origins at which it was refused in the last 24 hours, the last one first."""
-    refused = events_of(request, device).filter(
-        what="request", outcome=Outcome.REFUSED.value, at__gt=now - timedelta(days=1)
-    )
-    addresses = refused.exclude(address="").values_list("address", flat=True)[:200]
-    return list(dict.fromkeys(str(origin_of(parse_address(address))) for address in addresses))[:5]
+def scope_of(request: PageRequest, device: Device, now: datetime) -> dict[str, Any]:
+    """Whether an unlock is for the reader's own address, where else it was refused, how he proves where he is."""
+    scoped_to = locking.scope_by_presence(device, by=request.actor, now=now)
+    tried = locking.tried_at(device, now=now)
+    return {
+        "scoped_to": scoped_to,
+        "others": [str(origin) for origin in tried if origin != scoped_to][:OTHERS_NAMED],
+        "presence": presence_of(request),
+    }
 
 
 def unlocked_words(device: Device, until: datetime | None) -> str:
@@ -181,7 +183,8 @@ def unlocked_words(device: Device, until: datetime | None) -> str:
 @needs(Power.UNLOCK_DEVICE)
 def allow_reprovision(request: PageRequest, code: UUID) -> HttpResponse:
     device = find_phone(request, code)
-    lock = locking.allow_reprovision(device, by=request.actor)
+    origin = said_origin(request.POST.get("origin", ""))
+    lock = locking.allow_reprovision(device, by=request.actor, origin=origin)
     messages.success(request, unlocked_words(device, lock.grant_until))
     return redirect("phone-advanced", code=device.code)
 
