@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devices.models import Device
-from provisioning import facts, policies
+from provisioning import facts, locking, policies
 from provisioning.gate import Outcome, State, TokenKind
 from provisioning.models import Claim, DeviceEvent, Lock, Token
-from provisioning.sentences import when
+from provisioning.sentences import SIGNS, when
 from security.networks import Network
 
 LATE = timedelta(minutes=3)
@@ -27,6 +27,10 @@ _WORDS = {
     State.QUARANTINED: "Quarantined",
     State.RETIRED: "Retired",
 }
+_UNDER_SUSPICION = (
+    "What it has keeps working. To set it up again, ask your provider, open a window there, or unlock it for"
+    " one address only."
+)
 _REASONS = {
     Lock.Reason.STALE: "It was not set up in time.",
     Lock.Reason.PREVIOUSLY_REGISTERED: "It was registered here before.",
@@ -67,6 +71,9 @@ class LockView:
     next: str
     sentence: str
     suspicion: bool
+    suspicion_since: datetime | None
+    suspicion_until: datetime | None
+    suspicion_why: str
     handover: str | None
     handover_sentence: str
     zone: str
@@ -83,6 +90,9 @@ class LockView:
             "next": self.next,
             "sentence": self.sentence,
             "suspicion": self.suspicion,
+            "suspicion_since": _utc(self.suspicion_since) if self.suspicion_since else None,
+            "suspicion_until": _utc(self.suspicion_until) if self.suspicion_until else None,
+            "suspicion_why": self.suspicion_why,
             "handover": self.handover,
         }
 
@@ -123,14 +133,17 @@ def _view(
         until = lock.armed_at + policy.fresh_ttl
         if until <= now:
             state, since, by, reason, until = State.LOCKED, until, "the clock", Lock.Reason.STALE.value, None
-    suspicion = lock.suspicion_until is not None and now < lock.suspicion_until
-    bound = _bound(lock) if state is not State.NEW else None
+    suspicion = locking.is_suspected(lock, now)
+    bound = bound_origin(lock) if state is not State.NEW else None
     shown = when(until, zone, now=now) if until else ""
     sentence, step = _words(lock, state, bound, shown, when(since, zone, now=now), policy, now)
     if state is State.LOCKED and reason:
         sentence = f"{_REASONS[Lock.Reason(reason)]} {sentence}"
-    if suspicion and state in (State.NEW, State.LOCKED, State.UNLOCKED) and lock.grant_origin is None:
-        step = "Others have tried to get this phone's file. Unlock it for one address only."
+    if suspicion:
+        sentence = f"{sentence} {_suspected(lock, zone, now)}"
+        scoped = state is State.UNLOCKED and lock.grant_origin is not None
+        if state in (State.NEW, State.LOCKED, State.UNLOCKED) and not scoped:
+            step = _UNDER_SUSPICION
     if not device.is_enabled and state is not State.QUARANTINED:
         step = "The phone is disabled. Enable it first."
     word, sentence_of_handover = _handover_words(device, handover, zone, now)
@@ -145,13 +158,25 @@ def _view(
         next=step,
         sentence=sentence,
         suspicion=suspicion,
+        suspicion_since=lock.suspicion_since if suspicion else None,
+        suspicion_until=lock.suspicion_until if suspicion else None,
+        suspicion_why=lock.suspicion_why if suspicion else "",
         handover=word,
         handover_sentence=sentence_of_handover,
         zone=zone,
     )
 
 
-def _bound(lock: Lock) -> str | None:
+def _suspected(lock: Lock, zone: str, now: datetime) -> str:
+    """Since when, until when and why the phone is under suspicion, as far as it is known."""
+    assert lock.suspicion_until is not None
+    since = f"since {when(lock.suspicion_since, zone, now=now)} " if lock.suspicion_since else ""
+    why = f": {sign}" if (sign := SIGNS.get(lock.suspicion_why)) else ""
+    return f"Under suspicion {since}until {when(lock.suspicion_until, zone, now=now)}{why}."
+
+
+def bound_origin(lock: Lock) -> str | None:
+    """What the phone is bound to, as people read it: its site's name, or the address."""
     if lock.bound_site is not None:
         return lock.bound_site.name
     network: Network | None = lock.bound_network

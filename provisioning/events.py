@@ -12,7 +12,7 @@ from provisioning import sentences
 from provisioning.models import DeviceEvent
 
 # Among an event's details: times, which a person reads in the account's zone.
-TIMES = ("until", "ended", "armed_at")
+TIMES = ("until", "ended", "armed_at", "since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ def described(event: DeviceEvent, *, now: datetime | None = None) -> Described:
 
 def _places(event: DeviceEvent, now: datetime) -> dict[str, Any]:
     places = {**event.details, "actor": event.actor, "address": event.address}
+    places["sign"] = sentences.SIGNS.get(str(places.get("why", "")))
     for name in TIMES:
         if isinstance(places.get(name), str):
             at = datetime.fromisoformat(places[name])

@@ -236,6 +236,13 @@ _HELD = (
 )
 _UNKNOWN = (("Answered by rule {rule}.",), "")
 
+#: E7: what put a phone under suspicion, by `Lock.Suspicion`.
+SIGNS = {
+    "origins": "refused at three foreign addresses within 24 hours",
+    "hours": "refused at one foreign address in 12 of 24 hours",
+    "clone": "two parties hold its private URLs",
+}
+
 #: What a person or the clock did: as above, by the event's name.
 _HAPPENED: dict[str, Texts] = {
     "entered": ("Added by {actor}.", "Added."),
@@ -264,6 +271,24 @@ _HAPPENED: dict[str, Texts] = {
         "Two parties hold this phone's private URLs. The former one was used from {address}.",
         "Two parties hold this phone's private URLs.",
     ),
+    "suspicion": (
+        "Under suspicion until {until}: {sign}. The unlock by {unlocked_by} has ended.",
+        "Under suspicion until {until}: {sign}.",
+        "Under suspicion.",
+    ),
+    "released": ("The {lifted} was lifted by {actor}: {reason}", "Released."),
+    "origin-followed": (
+        "It stayed at {address} for a day, so it is locked to {new} instead of {old}.",
+        "It stayed at another address for a day, so it is locked there.",
+    ),
+    "origin-drift": ("First used its private URL from {address}.", "First used its private URL from there."),
+    "clone-answered": ("Answered by {actor}: {answer}.", "Answered."),
+    "taken-back": (
+        "Taken back by {actor}: all that {origins} got since {since} is dead. Locked to {bound} again.",
+        "Taken back by {actor}: all that {origins} got since {since} is dead. Locked to no place.",
+        "Taken back.",
+    ),
+    "secret-changed": ("New secret for {extension} by {actor}.", "New secret."),
 }
 
 RULES = tuple(dict.fromkeys(key[0] for key in _TABLE))

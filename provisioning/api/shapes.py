@@ -30,6 +30,9 @@ class LockShape(Shape):
     next = serializers.CharField()
     sentence = serializers.CharField()
     suspicion = serializers.BooleanField()
+    suspicion_since = serializers.DateTimeField(allow_null=True)
+    suspicion_until = serializers.DateTimeField(allow_null=True)
+    suspicion_why = serializers.CharField()
     handover = serializers.CharField(allow_null=True)
 
 

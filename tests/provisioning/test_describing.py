@@ -131,7 +131,7 @@ def test_suspicion_is_said_beside_the_state(locked: Device) -> None:
     set_lock(locked, suspicion_until=timezone.now() + SECOND)
 
     assert view(locked).suspicion
-    assert view(locked).next.endswith("Unlock it for one address only.")
+    assert view(locked).next.endswith("or unlock it for one address only.")
     assert not view(locked, after=SECOND).suspicion
 
 
@@ -148,6 +148,9 @@ def test_the_api_gets_plain_values(locked: Device, ana: Actor) -> None:
         "next": "Restart the phone where it is now. It locks to that place.",
         "sentence": "May be set up once, from any address, until Tue 3 Mar, 13:00 CET.",
         "suspicion": False,
+        "suspicion_since": None,
+        "suspicion_until": None,
+        "suspicion_why": "",
         "handover": None,
     }
 
