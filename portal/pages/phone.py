@@ -164,7 +164,7 @@ def ends(device: Device, now: datetime) -> dict[str, Any]:
 
 
 def scope_of(request: PageRequest, device: Device, now: datetime) -> dict[str, Any]:
-    """Whether an unlock is for the reader's own address, where else it was refused, how he proves where he is."""
+    """Whether an unlock is for the reader's own address, where else it was refused, how he proves it."""
     scoped_to = locking.scope_by_presence(device, by=request.actor, now=now)
     tried = locking.tried_at(device, now=now)
     return {
