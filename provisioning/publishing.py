@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from accounts.models import Account
 from accounts.scope import below
+from devices.catalog import catalog
 from devices.models import Device
 from provisioning import facts, store, wire
 from provisioning.gate import TokenKind
-from provisioning.models import ListsVersion, Lock, Outbox, Token
+from provisioning.models import ListsVersion, Lock, Outbox, Token, Upload
 from security.models import AllowedNetwork, Ban
 
 log = structlog.get_logger(__name__)
@@ -73,14 +74,25 @@ def account_changed(account: Account, *, files: bool = False) -> None:
 
 
 def device_gone(device: Device) -> None:
-    """The device is about to be deleted: its MAC is unknown and its tokens are dead from the commit on."""
+    """The device is about to be deleted, or to get another MAC: its MAC is unknown from the commit on."""
+    withdrawn(device, mac=device.mac)
+
+
+def withdrawn(device: Device, *, mac: str = "") -> None:
+    """What the device was given so far is dead: its tokens and their files go with the commit.
+
+    To be called while the row still says what it was, and before the revision grows for what it will be. With
+    `mac` a tombstone stands over that MAC.
+    """
     lock = Lock.objects.get(pk=device.pk)
-    hashes = list(Token.objects.filter(mac=device.mac).values_list("hash", flat=True))
-    row = Outbox.objects.create(
-        what=Outbox.What.GONE,
-        details={"mac": device.mac, "revision": lock.revision + 1, "tokens": hashes},
-        due_at=_due(0),
-    )
+    uploads = Upload.objects.filter(device=device).values_list("name", flat=True)
+    details = {
+        "mac": mac,
+        "revision": lock.revision + 1,
+        "tokens": list(Token.objects.filter(mac=device.mac).values_list("hash", flat=True)),
+        "files": [*_compiled_names(device.family, device.mac), *uploads],
+    }
+    row = Outbox.objects.create(what=Outbox.What.GONE, details=details, due_at=_due(0))
     _on_commit(_quietly, publish_gone, [row])
 
 
@@ -121,8 +133,11 @@ def publish_devices(
         for record in found.values():
             revision = record.lock.revision
             batch.newer(wire.mac_key(record.lock.facts.mac), revision, wire.pack_lock(record.lock))
+            names = _compiled_names(record.lock.facts.family, record.lock.facts.mac)
             for name, token in record.tokens.items():
                 batch.newer(wire.token_key(name), revision, wire.pack_token(token))
+                if token.facts.kind is TokenKind.DEAD:
+                    batch.remove(wire.file_key(name, file) for file in names)
         batch.write()
         if told:
             Outbox.objects.filter(pk__in=told).delete()
@@ -131,16 +146,18 @@ def publish_devices(
 
 
 def publish_gone(rows: Iterable[Outbox]) -> None:
-    """Put a tombstone over a deleted device's MAC and its tokens among the dead. Raises store.Away."""
+    """Put a tombstone over a MAC that is on no device, and its tokens among the dead. Raises store.Away."""
     for row in rows:
         details = row.details
         batch = store.Batch()
         revision = details["revision"]
-        key = wire.mac_key(details["mac"])
-        batch.newer(key, revision, wire.tombstone(revision), seconds=TOMBSTONE_TIME)
+        if details["mac"]:
+            key = wire.mac_key(details["mac"])
+            batch.newer(key, revision, wire.tombstone(revision), seconds=TOMBSTONE_TIME)
         for token in Token.objects.filter(hash__in=details["tokens"], kind=TokenKind.DEAD.value):
             record = facts.token_record(token, revision=revision)
             batch.newer(wire.token_key(token.hash), revision, wire.pack_token(record))
+            batch.remove(wire.file_key(token.hash, name) for name in details["files"])
         batch.write()
         Outbox.objects.filter(pk=row.pk).delete()
 
@@ -237,6 +254,12 @@ def compile_later(device_ids: Sequence[int], *, wanted: bool = False) -> None:
 
 
 # --- inside ------------------------------------------------
+
+
+def _compiled_names(family: str, mac: str) -> list[str]:
+    """The names under which files of such a phone may lie in the store."""
+    known = catalog().families.get(family)
+    return [rule.path.replace("{mac}", mac) for rule in known.files if rule.full] if known else []
 
 
 def _due(compiles: int, now: datetime | None = None) -> datetime:

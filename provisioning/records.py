@@ -245,6 +245,8 @@ DECOY = pack_lock(
 
 # --- tokens -------------------------------------------------------------------------------------------
 
+NO_FILES = 10**DIGITS - 1  # the files revision of a dead token: a compile that comes late is older than this
+
 
 @dataclass(slots=True)  # as TokenFacts: one a request
 class TokenRecord:

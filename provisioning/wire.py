@@ -17,6 +17,7 @@ from provisioning.packing import head
 from provisioning.packing import pack_network as pack_network
 from provisioning.packing import unpack_network as unpack_network
 from provisioning.records import DECOY as DECOY
+from provisioning.records import NO_FILES as NO_FILES
 from provisioning.records import Lists as Lists
 from provisioning.records import LockRecord as LockRecord
 from provisioning.records import SiteNetworks as SiteNetworks
