@@ -159,7 +159,8 @@ def _check(family: Family) -> None:
         if model.generation not in family.generations:
             raise ValueError(f"[models.{name}] names the unknown generation {model.generation!r}")
         expansion = model.expansion
-        for number in (model.lines, model.keys, model.memory_keys, expansion.modules, expansion.keys):
+        pages = (model.keys_per_page, model.memory_keys_per_page)
+        for number in (model.lines, model.keys, model.memory_keys, expansion.modules, expansion.keys, *pages):
             if number < 0:
                 raise ValueError(f"[models.{name}] counts with {number!r}")
     for at, file in enumerate(family.files):
@@ -178,7 +179,8 @@ def _check(family: Family) -> None:
         KeyKind(kind)
     names = set(HARDENING)
     said = set(family.hardening) | set(family.cannot)
-    for table in (family.hardening, family.cannot, *(entry.hardening for entry in generations)):
+    own = [table for entry in generations for table in (entry.hardening, entry.cannot)]
+    for table in (family.hardening, family.cannot, *own):
         if unknown := sorted(set(table) - names):
             raise ValueError(f"[hardening] has the unknown protection {unknown[0]!r}")
     if missing := sorted(names - said):

@@ -40,6 +40,7 @@ class Generation:
     slow: bool = False  #: the bootstrap's way to the private URL can take up to an hour
     without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
+    cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class Model:
     keys: int  #: keys beside the display, all pages
     generation: str
     memory_keys: int = 0  #: a second block of keys on the phone itself
+    keys_per_page: int = 0  #: of the keys beside the display; 0: the vendor counts them in one row
+    memory_keys_per_page: int = 0
+    key_area: str = ""  #: what the vendor's files call the keys beside the display, where models differ
     expansion: Expansion = Expansion()
     first_line: int = 1  #: what a watching key calls the first line
     single_step: bool = False  #: cannot be moved to a private URL
@@ -122,7 +126,15 @@ class Family:
 
     def protections(self, generation: str) -> dict[str, Protection]:
         """Return what each neutral protection becomes for a generation."""
-        return {**self.hardening, **self.generations[generation].hardening}
+        firmware = self.generations[generation]
+        found = {**self.hardening, **firmware.hardening}
+        return {name: protection for name, protection in found.items() if name not in firmware.cannot}
+
+    def lacks(self, generation: str) -> dict[str, str]:
+        """Return the protections that a generation has none of, each with the reason."""
+        firmware = self.generations[generation]
+        declined = {**self.cannot, **firmware.cannot}
+        return {name: reason for name, reason in declined.items() if name not in firmware.hardening}
 
     @property
     def helper(self) -> FileRule | None:

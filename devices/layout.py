@@ -1,5 +1,6 @@
 """Which account number each line gets and which key sits where on a model. Pure."""
 
+import itertools
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -33,11 +34,29 @@ class PlacedKey:
     bank: str  #: display | memory | module
     module: int  #: 0 on the phone itself
     number: int  #: within its bank or module
+    page: int  #: of its bank, from 1; a bank without pages is one
+    slot: int  #: within its page
     kind: KeyKind
     account: int  #: the account that it shows or calls on
     watch_line: int  #: the same as the vendor counts it on keys that watch
     value: str
     label: str
+
+    @property
+    def from_nought(self) -> int:
+        """Its position, counted from 0."""
+        return self.position - 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """The keys that share a page of a bank or module."""
+
+    bank: str
+    module: int
+    number: int
+    keys: tuple[PlacedKey, ...]  #: without the empty ones
+    empty: tuple[int, ...]  #: the slots of the empty ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,19 @@ class Layout:
 
     accounts: tuple[Account, ...]
     keys: tuple[PlacedKey, ...]
+
+    @property
+    def pages(self) -> tuple[KeyPage, ...]:
+        """The keys by page, for vendors that write them so."""
+        pages = []
+        for (bank, module, number), group in itertools.groupby(
+            self.keys, lambda key: (key.bank, key.module, key.page)
+        ):
+            keys = tuple(group)
+            used = tuple(key for key in keys if key.kind is not KeyKind.EMPTY)
+            empty = tuple(key.slot for key in keys if key.kind is KeyKind.EMPTY)
+            pages.append(KeyPage(bank, module, number, used, empty))
+        return tuple(pages)
 
 
 def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> Layout:
@@ -93,11 +125,15 @@ def _place(model: Model, position: int, key: KeySetting | None, by_position: dic
     wanted = key or KeySetting(position, KeyKind.EMPTY)
     account = by_position.get(wanted.line, 1)
     bank, module, number = _bank(model, position)
+    on_a_page = {"display": model.keys_per_page, "memory": model.memory_keys_per_page}.get(bank) or number
+    page, slot = divmod(number - 1, on_a_page)
     return PlacedKey(
         position=position,
         bank=bank,
         module=module,
         number=number,
+        page=page + 1,
+        slot=slot + 1,
         kind=wanted.kind,
         account=account,
         watch_line=account + model.first_line - 1,

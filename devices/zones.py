@@ -41,6 +41,11 @@ class Zone:
         """The standard offset in seconds."""
         return self.offset * 60
 
+    @property
+    def saving_seconds(self) -> int:
+        """What summer adds, in seconds."""
+        return self.saving * 60
+
 
 @functools.cache
 def zone(name: str) -> Zone:

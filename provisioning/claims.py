@@ -93,7 +93,7 @@ def claim(request: Request, *, now: datetime | None = None) -> Answer:
             _take(lock, verdict, request, at)
         if verdict.then is not Then.POLL:  # a check-in, which the edge notes
             _write_event(lock.device, verdict, request, at)
-        return Answer(verdict, _body(lock.device, request, at))
+        return Answer(verdict, _body(lock, request, at))
 
 
 def _held(mac: str) -> Lock | None:
@@ -191,18 +191,21 @@ def _entry_token(current: Token, device: Device, now: datetime) -> Token:
     return entry
 
 
-def _body(device: Device, request: Request, now: datetime) -> CompiledFile:
+def _body(lock: Lock, request: Request, now: datetime) -> CompiledFile:
     """The bootstrap for this name; a single_step phone's whole file, which names the root."""
+    device = lock.device
     # A secret that no key opens must not keep a phone from its bootstrap, which holds none.
     phone = settings_tree.phone_settings([device], unreadable={}).get(device.pk)
     root = tokens.root_url(device)
-    full, here = False, root
+    full, here, build = False, root, lock.files_revision
     if not facts.is_single_step(device):
         current = Token.objects.select_related("claim").get(device=device, kind=TokenKind.CURRENT.value)
         full = phone is not None and _moves_by_full_file(device, request)
         here = tokens.private_url(current if full else _entry_token(current, device, now), device)
+        build = tokens.build(current, lock.files_revision)
+    name = request.file_name
     return compile_bootstrap(
-        device.family, device.model, device.mac, request.file_name, here, root, phone, full=full
+        device.family, device.model, device.mac, name, here, root, phone, full=full, build=build
     )
 
 

@@ -48,6 +48,17 @@ class Folder:
         """The address without the slash at its end."""
         return f"{self.scheme}://{self.place}"
 
+    @property
+    def host(self) -> str:
+        """The host alone, with its port where it has one."""
+        return self.place.partition("/")[0]
+
+    @property
+    def path(self) -> str:
+        """What follows the host, without a slash at its beginning, with one at its end; or nothing."""
+        path = self.place.partition("/")[2]
+        return f"{path}/" if path else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -58,12 +69,16 @@ class Schedule:
 
 
 def compile_full(
-    phone: PhoneSettings, private_url: str, *, families: Catalog | None = None
+    phone: PhoneSettings, private_url: str, *, build: int = 0, families: Catalog | None = None
 ) -> dict[str, CompiledFile]:
-    """Return every file that this phone may fetch below its private URL, by name with lower-case MAC."""
+    """Return every file that this phone may fetch below its private URL, by name with lower-case MAC.
+
+    `build` grows with every change of what they say, for phones that take a file by its number only.
+    """
     family, model = _model(families or catalog(), phone.family, phone.model)
     generation = _generation(family, model, phone)
-    context = _full_context(family, model, generation, phone, _folder("private_url", private_url))
+    here = _folder("private_url", private_url)
+    context = _full_context(family, model, generation, phone, here, build=build)
     compiled = {}
     for rule in family.files:
         if rule.full and generation not in rule.absent_in:
@@ -82,6 +97,7 @@ def compile_bootstrap(
     phone: PhoneSettings | None = None,
     *,
     full: bool = False,
+    build: int = 0,
     families: Catalog | None = None,
 ) -> CompiledFile:
     """Return the root's answer under one claiming name.
@@ -101,12 +117,13 @@ def compile_bootstrap(
             raise CompileError(
                 "phone", f"{kind.title} gets its full file at the root, which needs its settings"
             )
-        context = _full_context(vendor, kind, generation, phone, root)
+        context = _full_context(vendor, kind, generation, phone, root, build=build)
         return _render(vendor, rule.full, rule, file_name, context)
     if full:
         if phone is None or not rule.full_and_move:
             raise CompileError("file_name", f"{file_name} is no full file at the root for {kind.title}")
-        context = _full_context(vendor, kind, generation, phone, _folder("private_url", entry_url), soon=True)
+        here = _folder("private_url", entry_url)
+        context = _full_context(vendor, kind, generation, phone, here, build=build, soon=True)
         return _render(vendor, rule.full, rule, file_name, context)
     helper = vendor.helper
     context = {
@@ -151,7 +168,14 @@ def _generation(family: Family, model: Model, phone: PhoneSettings | None) -> st
 
 
 def _full_context(
-    family: Family, model: Model, generation: str, phone: PhoneSettings, here: Folder, *, soon: bool = False
+    family: Family,
+    model: Model,
+    generation: str,
+    phone: PhoneSettings,
+    here: Folder,
+    *,
+    build: int,
+    soon: bool = False,
 ) -> dict[str, Any]:
     check_settings(phone, family)
     try:
@@ -164,6 +188,7 @@ def _full_context(
         "model": model,
         "generation": generation,
         "here": here,
+        "layout": layout,
         "accounts": layout.accounts,
         "unused_accounts": range(len(layout.accounts) + 1, model.lines + 1),
         "keys": [key for key in layout.keys if key.kind is not KeyKind.EMPTY],
@@ -174,6 +199,7 @@ def _full_context(
         "clock": _clock(phone.time.zone),
         "schedule": _schedule(phone.poll_minute),
         "soon": soon,  # full_and_move: the root's answer polls as soon as the family can
+        "number": 2 * build + (not soon),  # of the file: what follows at the private URL has the higher one
         "hardening": _hardening(family, generation, phone, len(layout.accounts)),
         "values": family.values,
         "key_codes": family.key_codes,
@@ -251,7 +277,11 @@ def _environment(folder: Path, form: str) -> ImmutableSandboxedEnvironment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        signed_hours=_signed_hours, weekday_from_sunday=_weekday_from_sunday, first_day=_first_day
+        signed_hours=_signed_hours,
+        quarter_hours=_quarter_hours,
+        weekday_from_sunday=_weekday_from_sunday,
+        days_since_sunday=_days_since_sunday,
+        first_day=_first_day,
     )
     return environment
 
@@ -261,6 +291,16 @@ def _signed_hours(minutes: int) -> str:
     hours, rest = divmod(abs(minutes), 60)
     sign = "" if not minutes else "-" if minutes < 0 else "+"
     return f"{sign}{hours}:{rest:02}" if rest else f"{sign}{hours}"
+
+
+def _quarter_hours(minutes: int) -> int:
+    """Count an offset from UTC in quarters of an hour."""
+    return minutes // 15
+
+
+def _days_since_sunday(weekday: int) -> int:
+    """Count the days of the week from Sunday = 0 instead of Monday = 1."""
+    return weekday % 7
 
 
 def _weekday_from_sunday(weekday: int) -> int:

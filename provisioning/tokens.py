@@ -69,6 +69,11 @@ def private_url(token: Token, device: Device) -> str:
     return f"{root_url(device)}d/{text_of(token)}/"
 
 
+def build(token: Token, files_revision: int) -> int:
+    """A number that grows with every change of the files below this token, and with every later token."""
+    return files_revision + token.pk
+
+
 def entry_time(device: Device) -> timedelta:
     """How long an entry token is good: 30 minutes (T1), for a slow phone 24 h."""
     return SLOW_ENTRY_TIME if facts.is_slow(device) else ENTRY_TIME
