@@ -2,32 +2,33 @@
 
 import difflib
 import secrets as random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import audit, cleaning
-from accounts.models import Account, Membership, User
+from accounts.models import Account, AuditEntry, Membership, User
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
-from devices import secrets
+from devices import holding, secrets
 from devices.appearances import check_fits, partners
 from devices.catalog import Model, catalog
 from devices.mac import parse_mac
 from devices.models import Device, Site
-from provisioning import events, locking, publishing, tokens, wire
+from provisioning import draining, events, ledger, locking, publishing, tokens
 from provisioning.gate import State
-from provisioning.models import Lock, MacRecord, Proof, Token
+from provisioning.models import Lock, Token
 
 CHANGEABLE = ("name", "owner", "site", "model", "is_enabled", "notes")
 IN_FILES = frozenset({"name", "site", "model"})  # what the phone's files say, or depend on
 IN_LOCK = IN_FILES | {"is_enabled"}  # what decides about a request
-FORMER_BINDING_KEPT = timedelta(days=30)  # E9
 NEVER_USED = timedelta(days=30)  # E10
+REFUSED_A_DAY = 5  # E10: more of them alert support
 LONGEST_NOTES = 5000
 ELSEWHERE = "This MAC cannot be added; ask your provider."
 
@@ -52,13 +53,13 @@ def enter(
     if not by.may(Power.EDIT_DEVICES, account.path):
         raise Forbidden
     now = now or timezone.now()
-    parsed = _read_mac(mac)
+    parsed = read_mac(mac)
     code = _read_family(family)
     device = Device(
         account=account,
         mac=parsed,
         family=code,
-        model=_read_model(code, model).name,
+        model=read_model(code, model).name,
         name=cleaning.one_line("name", name, longest=120),
         owner=_read_owner(account, owner),
         site=_read_site(account, site),
@@ -66,58 +67,89 @@ def enter(
         created_at=now,
     )
     armed_at = locking.armed_from(account, ship_on, now)
-    for kind, column in (
-        (secrets.Kind.ADMIN_PASSWORD, "admin_password"),
-        (secrets.Kind.USER_PASSWORD, "user_password"),
-    ):
-        setattr(device, column, secrets.seal(kind, device.code, secrets.draw_password()))
-    with transaction.atomic():
-        _make_room(parsed, account, now)
-        cleaning.full_clean(device, blame="mac")
-        device.save()
-        lock = _remembered(device, armed_at, by, now)
+    draw_passwords(device)
+    with counting_refusals(account, by=by, mac=parsed, now=now), transaction.atomic():
+        floor = make_room(parsed, account, now)
+        save_with_mac(device)
+        lock = Lock(device=device, state=State.NEW.value, since=now, by=by.label[:200], armed_at=armed_at)
+        lock.revision, lock.files_revision = max(lock.revision, floor), max(lock.files_revision, floor)
+        remembered = ledger.recall(lock, now=now)
         cleaning.full_clean(lock)
         lock.save(force_insert=True)
         details: dict[str, Any] = {"state": lock.state, "reason": lock.reason}
         audit.record(
             by, "device.entered", device, now=now, mac=parsed, family=code, model=device.model, **details
         )
-        rule = "" if lock.state == State.NEW.value else "E9"
-        events.write(device, "entered", by=by, rule=rule, at=now, **details)
+        events.write(device, "entered", by=by, rule="E9" if remembered else "", at=now, **details)
         publishing.device_changed(device.pk)
     return device
 
 
-def _make_room(mac: str, account: Account, now: datetime) -> None:
-    """E10: a MAC is on one phone only; one that was never used anywhere in 30 days yields."""
-    other = Device.objects.select_for_update(of=("self",)).select_related("account").filter(mac=mac).first()
-    if other is None:
-        return
+def draw_passwords(device: Device) -> None:
+    """Give the phone an administrator's and a user's password that nobody has seen."""
+    for kind, column in (
+        (secrets.Kind.ADMIN_PASSWORD, "admin_password"),
+        (secrets.Kind.USER_PASSWORD, "user_password"),
+    ):
+        setattr(device, column, secrets.seal(kind, device.code, secrets.draw_password()))
+
+
+def make_room(mac: str, account: Account, now: datetime) -> int:
+    """E10: a MAC is on one phone only; one that was never used in 30 days yields.
+
+    Returns the revision from which on the next phone with this MAC counts: the store takes it for newer then.
+    """
+    found = Device.objects.filter(mac=mac).order_by().values_list("pk", flat=True).first()
+    if found is None:
+        return 0
+    draining.pause()
+    other = holding.hold(found)
+    if other is None or other.mac != mac:
+        return 0
     if other.account_id == account.pk:
         raise Refusal("E10", "This phone is entered here already.", code="already-here", field="mac")
     lock = locking.locked_row(other)
     waiting_since = max(other.created_at, lock.armed_at)
-    used = lock.last_claim_at is not None or Proof.objects.filter(device=other).exists()
-    if used or lock.state == State.QUARANTINED.value or now - waiting_since < NEVER_USED:
-        raise Refusal("E10", ELSEWHERE, code="active-elsewhere", field="mac")
-    _remove(other, by=locking.CLOCK, verb="device.yielded", rule="E10", now=now)
+    quarantined = lock.state == State.QUARANTINED.value
+    if quarantined or now - waiting_since < NEVER_USED or ledger.was_used(other, lock):
+        raise _elsewhere()
+    told = f"{other} ({other.mac})" if other.name else other.mac
+    publishing.tell_later("yielded", other.account_id, told)
+    _remove(other, by=locking.CLOCK, verb="yielded", rule="E10", now=now)
+    return lock.revision + 2  # a tombstone stands at the next one
 
 
-def _remembered(device: Device, armed_at: datetime, by: Actor, now: datetime) -> Lock:
-    """E9: a MAC that was claimed before is LOCKED, a quarantined one stays so, whoever enters it."""
-    lock = Lock(device=device, state=State.NEW.value, since=now, by=by.label[:200], armed_at=armed_at)
-    record = MacRecord.objects.filter(mac_hash=_hash(device.mac)).first()
-    if record is None or not (record.claimed or record.quarantined):
-        return lock
-    lock.state = State.QUARANTINED.value if record.quarantined else State.LOCKED.value
-    lock.reason = Lock.Reason.PREVIOUSLY_REGISTERED
-    left = record.left_at
-    if record.account_code == device.account.code and left is not None and now - left <= FORMER_BINDING_KEPT:
-        # Its dead tokens are then judged from its own place (T4), and it comes back without a person.
-        lock.bound_first, lock.bound_last = record.bound_first, record.bound_last
-        if record.bound_site_code is not None:
-            lock.bound_site = Site.objects.filter(account=device.account, code=record.bound_site_code).first()
-    return lock
+def save_with_mac(device: Device) -> None:
+    """Save a phone with a MAC that is new to it; of two at once the second is refused (E10)."""
+    cleaning.full_clean(device, blame="mac")
+    try:
+        with transaction.atomic():
+            device.save()
+    except IntegrityError as error:
+        raise _elsewhere() from error
+
+
+def _elsewhere() -> Refusal:
+    return Refusal("E10", ELSEWHERE, code="active-elsewhere", field="mac")
+
+
+@contextmanager
+def counting_refusals(account: Account, *, by: Actor, mac: str, now: datetime) -> Iterator[None]:
+    """Keep an account's refused MACs on record, outside of what was refused; more than five alert support.
+
+    Whoever may see the account sees his own typing there, and no more than the refusal has said.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        if refusal.code == "active-elsewhere":
+            audit.record(by, "device.not-added", account, now=now, mac=mac, rule="E10")
+            refused = AuditEntry.objects.filter(
+                account=account, verb="device.not-added", at__gt=now - timedelta(days=1)
+            )
+            if refused.count() > REFUSED_A_DAY:
+                publishing.tell_later("refused-macs", account.pk, by.label)
+        raise
 
 
 # --- changing --------------------------------------------------------------------------------------------
@@ -129,8 +161,7 @@ def change(device: Device, *, by: Actor, now: datetime | None = None, **fields: 
         raise Forbidden
     now = now or timezone.now()
     with transaction.atomic():
-        rows = Device.objects.select_for_update(of=("self",)).select_related("account", "owner", "site")
-        device = rows.get(pk=device.pk)
+        device = holding.held(device)
         wanted = {name: _read(device, name, value) for name, value in fields.items()}
         changed = {name: value for name, value in wanted.items() if getattr(device, name) != value}
         if not changed:
@@ -160,7 +191,7 @@ def _read(device: Device, name: str, value: Any) -> Any:
     if name == "notes":
         return _read_notes(value)
     if name == "model":
-        return _read_model(device.family, value).name
+        return read_model(device.family, value).name
     if name == "owner":
         return _read_owner(device.account, value)
     if name == "site":
@@ -188,55 +219,36 @@ def remove(device: Device, *, by: Actor, now: datetime | None = None) -> None:
     if not by.may(Power.EDIT_DEVICES, device.account.path):
         raise Forbidden
     with transaction.atomic():
-        rows = Device.objects.select_for_update(of=("self",)).select_related("account")
-        found = rows.filter(pk=device.pk).first()
-        if found is not None:  # somebody else was quicker, and it is gone as wanted
-            _remove(found, by=by, verb="device.removed", rule="", now=now or timezone.now())
+        draining.pause()
+        found = holding.hold(device.pk)
+        if found is not None:  # otherwise somebody else was quicker, and it is gone as wanted
+            holding.same_place(found, device)
+            _remove(found, by=by, verb="removed", rule="", now=now or timezone.now())
 
 
 def _remove(device: Device, *, by: Actor, verb: str, rule: str, now: datetime) -> None:
-    """Remove a phone whose row is held.
+    """Remove a phone whose row is held, while the drain waits.
 
     1. The ledger keeps whether it was claimed or quarantined, and what it was bound to.
     2. Its tokens are dead: remembered with the MAC they were issued for, on no device.
     3. What it had shared with one other phone is no shared line there any more.
     """
-    lock = locking.locked_row(device)
-    _write_ledger(device, lock, now)
+    alone = partners(device, device.appearances.all())
+    lock = locking.locked_row(device, beside=alone)
+    ledger.left(device, lock, now=now)
     tokens.kill_all(device, now=now)
     publishing.device_gone(device)
-    Token.objects.filter(device=device).update(device=None, sealed=b"")
-    alone = partners(device, device.appearances.all())
-    audit.record(by, verb, device, now=now, mac=device.mac, model=device.model, rule=rule)
-    events.write(device, "removed", by=by, rule=rule, at=now, mac=device.mac, name=device.name)
+    Token.objects.filter(device=device).update(device=None)
+    audit.record(by, f"device.{verb}", device, now=now, mac=device.mac, model=device.model, rule=rule)
+    events.write(device, verb, by=by, rule=rule, at=now, mac=device.mac, name=device.name)
     device.delete()
     publishing.devices_changed(sorted(alone), files=True)
-
-
-def _write_ledger(device: Device, lock: Lock, now: datetime) -> None:
-    quarantined = lock.state == State.QUARANTINED.value
-    record = MacRecord.objects.filter(mac_hash=_hash(device.mac)).first()
-    if record is None:
-        if lock.last_claim_at is None and not quarantined:
-            return  # nothing happened that anybody could need to know
-        record = MacRecord(mac_hash=_hash(device.mac))
-    record.account_code = device.account.code
-    record.claimed = record.claimed or lock.last_claim_at is not None
-    record.quarantined = quarantined  # only E8 ends one, and it has, if the lock says so
-    record.bound_first, record.bound_last = lock.bound_first, lock.bound_last
-    record.bound_site_code = lock.bound_site.code if lock.bound_site else None
-    record.left_at = now
-    record.save()
 
 
 # --- reading what was given ------------------------------------------------------------------------------
 
 
-def _hash(mac: str) -> str:
-    return wire.mac_hash(settings.TOKEN_KEY, mac)
-
-
-def _read_mac(text: str) -> str:
+def read_mac(text: str) -> str:
     try:
         return parse_mac(text)
     except ValueError as error:
@@ -253,7 +265,7 @@ def _read_family(text: str) -> str:
     raise Invalid("family", f"There is no family {text!r}. {hint}")
 
 
-def _read_model(family: str, text: str) -> Model:
+def read_model(family: str, text: str) -> Model:
     """The model by its catalogue name or as its User-Agent spells it; near names for a slip of the hand."""
     vendor = catalog().families[family]
     found = vendor.find_model(text)

@@ -224,14 +224,17 @@ def sweep(now: datetime) -> int:
     return len(lists) + len(gone) + len(devices)
 
 
-def tell_later(what: str, device_id: int, actor: str) -> None:
-    """Have people told by e-mail after the commit; a broker that is away costs the mail, not the verb."""
+def tell_later(what: str, row: int, text: str) -> None:
+    """Have people told by e-mail after the commit; a broker that is away costs the mail, not the verb.
+
+    `row` is the phone's or the account's key, as telling.py wants it for this.
+    """
 
     def tell() -> None:
         from provisioning import tasks
 
         try:
-            tasks.tell.apply_async(args=[what, device_id, actor])
+            tasks.tell.apply_async(args=[what, row, text])
         except (store.Away, BrokerAway, OSError) as error:
             log.warning("an e-mail could not be asked for", what=what, error=type(error).__name__)
 

@@ -38,15 +38,11 @@ def run_job(job_id: int) -> None:
 
 
 @shared_task
-def tell(what: str, device_id: int, actor: str) -> int:
-    """Send the e-mails about something that happened to a phone."""
-    from devices.models import Device
+def tell(what: str, row: int, text: str) -> int:
+    """Send the e-mails about something that happened to a phone, or in an account."""
     from provisioning import telling
 
-    device = Device.objects.select_related("account").filter(pk=device_id).first()
-    if device is None or what != "own-unlock":
-        return 0
-    return telling.of_own_unlock(device, owner=actor, now=timezone.now())
+    return telling.tell(what, row, text, now=timezone.now())
 
 
 @shared_task

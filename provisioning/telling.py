@@ -1,21 +1,35 @@
 """Who is told by e-mail, and what: short, with the consequence and the place where to undo it."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.mail import EmailMessage
+from django.db import transaction
 
-from accounts.models import Membership, User
+from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import POWERS, Power, Role
 from devices.models import Device
 from provisioning import sentences
-from provisioning.models import Lock
+from provisioning.models import Lock, Told
+
+REFUSED_MACS_EVERY = timedelta(days=1)
+
+
+def tell(what: str, row: int, text: str, *, now: datetime) -> int:
+    """Send the e-mails about what happened to a phone, or in an account; returns how many were told."""
+    return _TOLD[what](row, text, now)
 
 
 def managers_of(device: Device) -> list[User]:
     """The people nearest to the phone who may lock it again: its account's, else those of the one above."""
+    return managers_in(device.account)
+
+
+def managers_in(account: Account) -> list[User]:
+    """The people nearest to the account's phones."""
     roles = [role.value for role in Role if Power.UNLOCK_DEVICE in POWERS[role]]
-    for path in reversed(device.account.ancestor_paths()):
+    for path in reversed(account.ancestor_paths()):
         memberships = Membership.objects.filter(account__path=path, role__in=roles, user__is_active=True)
         people = [m.user for m in memberships.select_related("user").order_by("user__email")]
         if people:
@@ -38,3 +52,64 @@ def of_own_unlock(device: Device, *, owner: str, now: datetime) -> int:
     for person in told:
         EmailMessage(subject=f"{owner} unlocked {device}", body=body, to=[person.email]).send()
     return len(told)
+
+
+def of_yielded(account: Account, *, phone: str) -> int:
+    """E10: tell the managers that a phone of theirs, which nobody ever set up, has given its MAC away."""
+    told = managers_in(account)
+    body = (
+        f"{phone} was entered in {account} and was not set up within 30 days. Now somebody else has entered"
+        " its MAC, so it was removed from your phones.\n\nNothing to do if you never had this phone. If it is"
+        " yours, ask your provider: it can be moved back to you.\n"
+    )
+    for person in told:
+        EmailMessage(subject=f"{phone} was removed", body=body, to=[person.email]).send()
+    return len(told)
+
+
+def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
+    """E10: tell platform support, once a day, that an account asks for MACs that are others'."""
+    since = now - REFUSED_MACS_EVERY
+    with transaction.atomic():
+        told, is_first = Told.objects.select_for_update().get_or_create(
+            account=account, what="refused-macs", defaults={"at": now}
+        )
+        if not is_first and told.at > since:
+            return 0
+        told.at = now
+        told.save(update_fields=["at"])
+    entries = AuditEntry.objects.filter(account=account, verb="device.not-added", at__gt=since)
+    body = (
+        f"In the last 24 hours {account} tried to add {entries.count()} MACs that are in use elsewhere. The"
+        f" last one was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps somebody"
+        f" looks for phones of others. The MACs stand in the audit of {account.slug}.\n"
+    )
+    supporters = User.objects.filter(
+        is_active=True, memberships__role=Role.SUPPORT.value, memberships__account__depth=1
+    ).distinct()
+    for person in supporters.order_by("email"):
+        EmailMessage(subject=f"{account} asks for MACs of others", body=body, to=[person.email]).send()
+    return supporters.count()
+
+
+def _own_unlock(row: int, text: str, now: datetime) -> int:
+    device = Device.objects.select_related("account").filter(pk=row).first()
+    return of_own_unlock(device, owner=text, now=now) if device else 0
+
+
+def _yielded(row: int, text: str, now: datetime) -> int:
+    account = Account.objects.filter(pk=row).first()
+    return of_yielded(account, phone=text) if account else 0
+
+
+def _refused_macs(row: int, text: str, now: datetime) -> int:
+    account = Account.objects.filter(pk=row).first()
+    return of_refused_macs(account, by=text, now=now) if account else 0
+
+
+#: What is told, by its name in `publishing.tell_later`: of a phone or of an account, with a text.
+_TOLD: dict[str, Callable[[int, str, datetime], int]] = {
+    "own-unlock": _own_unlock,
+    "yielded": _yielded,
+    "refused-macs": _refused_macs,
+}

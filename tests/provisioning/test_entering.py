@@ -158,7 +158,11 @@ def test_a_mac_elsewhere_is_refused_in_the_same_words_always(tree: Tree, state: 
 
     assert refusal.value.detail == "This MAC cannot be added; ask your provider."
     assert (refusal.value.rule, refusal.value.field) == ("E10", "mac")
-    assert (Device.objects.get().account, AuditEntry.objects.count()) == (tree.globex, before)
+    assert (Device.objects.get().account, AuditEntry.objects.count()) == (tree.globex, before + 1)
+    kept = AuditEntry.objects.latest("id")
+    assert (kept.verb, kept.account, kept.details) == (
+        "device.not-added", tree.acme, {"mac": MAC, "rule": "E10"}
+    )  # fmt: skip
 
 
 @pytest.mark.rule("E10")
@@ -184,7 +188,7 @@ def test_a_phone_that_never_came_yields_after_thirty_days(tree: Tree) -> None:
     assert lock_of(phone).state == "new"
     told = AuditEntry.objects.get(verb="device.yielded")
     assert (told.account, told.details["mac"]) == (tree.globex, MAC)
-    assert DeviceEvent.objects.get(what="removed").account == tree.globex
+    assert DeviceEvent.objects.get(what="yielded").account == tree.globex
 
 
 # --- E9 ----------------------------------------------------------------------------------------------------
