@@ -135,10 +135,12 @@ def kill(rows: "QuerySet[Token]", *, now: datetime) -> list[str]:
 
     The text goes: a token that merely ran out of time keeps it, for its phone may only have slept.
     """
-    living = rows.exclude(kind=TokenKind.DEAD.value)
+    # By their keys: which rows are meant may depend on what they are now.
+    found = Token.objects.filter(pk__in=list(rows.values_list("pk", flat=True)))
+    living = found.exclude(kind=TokenKind.DEAD.value)
     hashes = list(living.values_list("hash", flat=True))
     living.update(kind=TokenKind.DEAD.value, until=now)
-    rows.update(sealed=b"")
+    found.update(sealed=b"")
     return hashes
 
 
@@ -147,7 +149,7 @@ def suspected(device_ids: Iterable[int], now: datetime) -> "QuerySet[Token]":
     open_ones = Token.objects.filter(
         device__in=device_ids, kind=TokenKind.FORMER.value, clone_since__isnull=False, until__gt=now
     )
-    return open_ones.order_by("device", "claim", "pk")
+    return open_ones.order_by("device_id", "claim_id", "pk")
 
 
 def superseded(device: Device) -> "QuerySet[Token]":
