@@ -55,12 +55,13 @@ def addresses(request: PageRequest) -> HttpResponse:
 def by_address(events: Any) -> list[dict[str, Any]]:
     """One row an address: how many tries, of which phones, by which rules, when last; the busiest first."""
     rows: dict[str, dict[str, Any]] = {}
-    for event in events.select_related("device__account").exclude(address="").order_by("-at")[:MOST]:
+    for event in events.select_related("account", "device").exclude(address="").order_by("-at")[:MOST]:
         row = rows.setdefault(
             event.address, {"address": event.address, "tries": 0, "phones": {}, "rules": set(), "last": event}
         )
         row["tries"] += event.count
-        row["phones"][event.mac] = event.device
+        if event.device is not None:  # otherwise it was removed, or is another account's now
+            row["phones"][event.mac] = event.device
         row["rules"].add(event.rule)
     made = [
         {**row, "phones": list(row["phones"].values()), "rules": sorted(row["rules"])}

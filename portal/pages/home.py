@@ -38,7 +38,10 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
     windows = Window.objects.visible_to(request.actor).open_or_coming(now).select_related("account")
     open_now = windows.filter(starts_at__lte=now)
     refused = DeviceEvent.objects.visible_to(request.actor).filter(
-        what="request", outcome=Outcome.REFUSED.value, at__gt=now - timedelta(days=1)
+        what="request",
+        outcome=Outcome.REFUSED.value,
+        at__gt=now - timedelta(days=1),
+        device__isnull=False,  # otherwise it was removed, or is another account's now
     )
     unlocked = dressed(request.actor, in_state(request.actor, visible, "unlocked", now))
     return {

@@ -15,7 +15,7 @@ from accounts.scope import Actor
 from devices import appearances, extensions
 from devices.appearances import AppearanceRow
 from devices.models import Device
-from provisioning import windows
+from provisioning import entering, windows
 from provisioning.models import DeviceEvent, Lock, Window
 from tests.factories import AWAY, HOME, bind, make_phone, refused
 from tests.tree import user_of
@@ -318,3 +318,14 @@ def test_people_sign_in_by_e_mail(world: World, settings: Settings) -> None:
     assert "You are not signed in" in text(wrong)
     assert right.headers["Location"] == "/"
     assert f"You are signed in as {world.ana.name}." in text(browser.get("/"))
+
+
+def test_a_refused_phone_that_is_gone_leaves_the_pages_whole(world: World) -> None:
+    refused(world.acme.phone, AWAY)
+    entering.remove(world.acme.phone, by=actor(world.ana))
+    ana = signed_in(world.ana)
+
+    home, addresses = ana.get("/"), ana.get("/addresses/")
+
+    assert (home.status_code, addresses.status_code) == (200, 200)
+    assert AWAY in text(addresses)
