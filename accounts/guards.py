@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponseBase
 
@@ -56,4 +57,4 @@ def refused_into(form: BaseForm) -> Iterator[None]:
         raise
     except Refusal as refusal:
         field = refusal.field if refusal.field in form.fields else None
-        form.add_error(field, refusal.detail)
+        form.add_error(field, ValidationError(refusal.detail, code=refusal.rule))

@@ -6,13 +6,14 @@ from django.db.models import Count, Q, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
-from devices import extensions
+from devices import exposing, extensions
 from devices.models import Appearance, Extension
 
 
@@ -27,11 +28,25 @@ class ExtensionShape(Shape):
     auth_name = LineField(max_length=64, required=False, allow_blank=True)
     realm = LineField(max_length=120, required=False, allow_blank=True)
     phones = serializers.IntegerField(read_only=True, help_text="On two or more: a shared line.")
+    exposed_since = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Since when the secret may be known to others."
+    )
+    exposed_why = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
 
 
 class ExtensionChange(ExtensionShape):
     account = None  # type: ignore[assignment]
+
+
+class NewSecretShape(Shape):
+    """The new secret; one is drawn when none is given. It is never shown."""
+
+    secret = LineField(max_length=128, write_only=True, required=False, trim_whitespace=False)
+
+
+class ExposureShape(Shape):
+    why = LineField(max_length=200, required=False, allow_blank=True)
 
 
 class AppearanceShape(Shape):
@@ -51,7 +66,11 @@ class AppearanceShape(Shape):
 class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
     account = filters.CharFilter(field_name="account__slug")
     username = filters.CharFilter(field_name="username")
+    exposed = filters.BooleanFilter(method="by_exposed", label="True: the secret may be known to others.")
     search = filters.CharFilter(method="find")
+
+    def by_exposed(self, rows: QuerySet[Extension], name: str, value: bool) -> QuerySet[Extension]:
+        return rows.filter(exposed_since__isnull=not value)
 
     def find(self, rows: QuerySet[Extension], name: str, value: str) -> QuerySet[Extension]:
         return rows.filter(Q(username__icontains=value) | Q(display_name__icontains=value))
@@ -64,7 +83,7 @@ class ExtensionDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     serializer_class = ExtensionShape
     filterset_class = ExtensionFilter
     powers: ClassVar[dict[str, Power]] = dict.fromkeys(
-        ("create", "partial_update", "destroy"), Power.EDIT_EXTENSIONS
+        ("create", "partial_update", "destroy", "new_secret", "expose"), Power.EDIT_EXTENSIONS
     )
 
     def dress(self, rows: Any) -> Any:
@@ -87,3 +106,19 @@ class ExtensionDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     def destroy(self, request: Request, code: str) -> Response:
         extensions.remove(self.get_object(), by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=NewSecretShape, responses=ExtensionShape)
+    @action(detail=True, methods=["post"], url_path="new-secret")
+    def new_secret(self, request: Request, code: str) -> Response:
+        """Give it a new secret, here and in the file of every phone that shows it (E15)."""
+        row = self.get_object()
+        exposing.new_secret(row, by=self.actor, **self.read(request, NewSecretShape))
+        return Response(self.fresh(row))
+
+    @extend_schema(request=ExposureShape, responses=ExtensionShape)
+    @action(detail=True, methods=["post"])
+    def expose(self, request: Request, code: str) -> Response:
+        """Say that its secret may be known to others (E15)."""
+        row = self.get_object()
+        exposing.mark(row, by=self.actor, **self.read(request, ExposureShape))
+        return Response(self.fresh(row))

@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts_api
 from devices import api as devices_api
 from portal import api
-from provisioning.api import devices, sites, windows
+from provisioning.api import devices, policies, sites, windows
 
 router = SimpleRouter()
 router.register("accounts", accounts_api.AccountDoor, "account")
@@ -19,7 +19,8 @@ router.register("windows", windows.WindowDoor, "window")
 router.register("jobs", windows.JobDoor, "job")
 
 lists = {prefix: f"{basename}-list" for prefix, _, basename in router.registry} | {
-    "approvals": "approval-list"
+    "approvals": "approval-list",
+    "policies": "policy-list",
 }
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", api.Root.as_view(lists=lists), name="root"),
@@ -30,6 +31,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "approvals/<uuid:code>/",
         windows.ApprovalDoor.as_view({"get": "retrieve", "post": "answer"}),
         name="approval-detail",
+    ),
+    path("policies/", policies.PolicyDoor.as_view({"get": "list"}), name="policy-list"),
+    path(
+        "policies/<str:name>/",
+        policies.PolicyDoor.as_view({"put": "update", "delete": "destroy"}),
+        name="policy-detail",
     ),
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
     path("explain/", windows.Explain.as_view(), name="explain"),

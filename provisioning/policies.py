@@ -30,7 +30,7 @@ class Reach(StrEnum):
 
     GIVE = "give"  # any value within its bounds
     TIGHTEN = "tighten"  # only shorter or stricter than what stands above
-    NONE = ""
+    NONE = "no"
 
 
 class Owner(StrEnum):
@@ -76,6 +76,13 @@ class Policy:
     def tighter(self, one: Value, other: Value) -> Value:
         """Return the shorter or stricter of two values."""
         return min(one, other, key=self._rank)
+
+    @property
+    def strictest(self) -> Value:
+        """The value that nobody can tighten any more."""
+        if self.choices:
+            return self.choices[0]
+        return self.strict if isinstance(self.default, bool) else self.lowest
 
     def _rank(self, value: Value) -> int:
         if self.choices:

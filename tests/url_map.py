@@ -25,6 +25,10 @@ phone, site, window, job = _code("phone"), _code("site"), _code("window"), _code
 approval, extension = _code("approval"), _code("extension")
 
 
+def policy(tenant: Tenant) -> dict[str, Any]:
+    return {"name": "user_unlock_ttl"}
+
+
 def key(tenant: Tenant) -> dict[str, Any]:
     return {"code": tenant.key_code}
 
@@ -41,9 +45,12 @@ def person(tenant: Tenant) -> dict[str, Any]:
 API: dict[str, Args] = {
     **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "explain"), _none),
     **dict.fromkeys(("account-list", "api-key-list", "audit-list", "device-list", "extension-list"), _none),
-    **dict.fromkeys(("site-list", "window-list", "job-list", "approval-list"), _none),
+    **dict.fromkeys(("site-list", "window-list", "job-list", "approval-list", "policy-list"), _none),
     **{f"device-{name}": phone for name in ("detail", "appearances", "events", "lock", "rearm", "unlock")},
-    "account-detail": account,
+    **{f"device-{name}": phone for name in ("quarantine", "release")},
+    **{f"extension-{name}": extension for name in ("new-secret", "expose")},
+    "policy-detail": policy,
+    **{f"account-{name}": account for name in ("detail", "delete", "restore")},
     "api-key-detail": key,
     "approval-detail": approval,
     "extension-detail": extension,
@@ -52,11 +59,17 @@ API: dict[str, Args] = {
     "window-detail": window,
 }
 
+#: Those that say in a query whose they are.
+ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail"}
+
 #: The pages likewise.
 PAGES: dict[str, Args] = {
     **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
     **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
-    **dict.fromkeys(("people", "person-add", "keys", "key-add"), _none),
+    **dict.fromkeys(
+        ("people", "person-add", "keys", "key-add", "address-proof", "policies", "powers"), _none
+    ),
+    "policy": policy,
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
     **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
@@ -103,9 +116,20 @@ def leaves(patterns: Any = None, space: str = "", before: str = "") -> Iterator[
 def api_urls(tenant: Tenant) -> dict[str, str]:
     """The API's addresses with this tenant's objects in them."""
     found = {
-        name: reverse(f"v1:{name}", kwargs=args(tenant)) for name, args in API.items() if name != "nowhere"
+        name: reverse(f"v1:{name}", kwargs=args(tenant)) + _query(name, tenant)
+        for name, args in API.items()
+        if name != "nowhere"
     }
     return {**found, "nowhere": "/api/v1/no-such-thing/"}
+
+
+def _query(name: str, tenant: Tenant) -> str:
+    return f"?account={tenant.account.slug}" if name in ASKS_FOR_ACCOUNT else ""
+
+
+def names_a_row(args: Args, tenant: Tenant) -> bool:
+    """Whether the address itself names something of the tenant's; a policy's name is everybody's."""
+    return bool(args(tenant)) and args is not policy
 
 
 def page_urls(tenant: Tenant) -> dict[str, str]:
@@ -143,6 +167,8 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
     return {
         "account-list": [("post", {"parent": slug, "slug": "below", "name": "Below"})],
         "account-detail": [("patch", {"name": "Renamed"})],
+        "account-delete": [("post", {"slug": slug})],
+        "account-restore": [("post", {})],
         "api-key-list": [("post", {"account": slug, "name": "Mine", "role": "viewer"})],
         "api-key-detail": [("delete", None)],
         "device-list": [("post", entered)],
@@ -151,6 +177,11 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "device-unlock": [("post", {"for": "24h"})],
         "device-lock": [("post", {})],
         "device-rearm": [("post", {})],
+        "device-quarantine": [("post", {"reason": "Stolen"})],
+        "device-release": [("post", {"reason": "Found again"})],
+        "extension-new-secret": [("post", {})],
+        "extension-expose": [("post", {})],
+        "policy-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
         "extension-list": [("post", line)],
         "extension-detail": [("patch", {"display_name": "Renamed"}), ("delete", None)],
         "site-list": [("post", {"account": slug, "name": "New", "networks": []})],

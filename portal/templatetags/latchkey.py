@@ -1,13 +1,15 @@
 """How pages write icons, states, times and addresses; the words are the same on every page."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.forms import BaseForm
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from devices.catalog import catalog
@@ -15,6 +17,7 @@ from devices.mac import pretty
 from provisioning import sentences
 
 register = template.Library()
+RULE = re.compile(r"[A-Z]\d{1,2}[a-z]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,14 @@ def shape(state: str) -> str:
 def rule(number: str) -> SafeString:
     """A rule's number as a key cap; nothing when there is none."""
     return format_html('<span class="rule">{}</span>', number) if number else SafeString("")
+
+
+@register.simple_tag
+def refused_by(form: BaseForm | None) -> SafeString:
+    """The key caps of the rules that sent a form back; nothing where only the input was wrong."""
+    errors = form.errors.as_data().values() if form is not None else ()
+    codes = dict.fromkeys(str(error.code) for found in errors for error in found if error.code)
+    return format_html_join(" ", "{}", ((rule(code),) for code in codes if RULE.fullmatch(code)))
 
 
 @register.filter

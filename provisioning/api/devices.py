@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.authentication import acting
-from accounts.doors import Door
 from accounts.models import Account, Membership, User
 from accounts.roles import Power
 from accounts.scope import below
@@ -26,6 +25,7 @@ from provisioning import describing, entering, locking
 from provisioning.api import log
 from provisioning.api.fields import MacField
 from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
+from provisioning.api.verbs import Verbs
 from provisioning.gate import State
 from provisioning.models import DeviceEvent
 
@@ -146,7 +146,7 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
         return rows.filter(reach)
 
 
-class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Verbs):
     """The phones that the caller can see."""
 
     queryset = Device.objects.none()
@@ -156,6 +156,7 @@ class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         **dict.fromkeys(("create", "partial_update", "destroy"), Power.EDIT_DEVICES),
         **dict.fromkeys(("unlock", "lock"), Power.OWN_PHONES),
         "rearm": Power.REARM_DEVICE,
+        **Verbs.verb_powers,
     }
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
@@ -234,7 +235,3 @@ class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         device = self.get_object()
         locking.rearm(device, by=self.actor, ship_on=self.read(request, RearmShape).get("ship_on"))
         return Response(self.lock_of(device))
-
-    def lock_of(self, device: Device) -> dict[str, Any]:
-        """The lock as the verb has left it."""
-        return dict(self.fresh(device)["lock"])

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts import tenants
 from accounts.models import AuditEntry
 from accounts.refusals import Forbidden, Invalid
-from provisioning import entering, gate, policies
+from provisioning import entering, gate, policies, policy_words
 from provisioning.models import Lock, PolicyValue
 from tests.tree import Tree, plant
 
@@ -203,3 +203,26 @@ def test_many_accounts_cost_one_query(tree: Tree) -> None:
         tree.acme.pk: timedelta(0),
         tree.globex.pk: timedelta(0),
     }
+
+
+def test_every_policy_has_its_words() -> None:
+    assert list(policy_words.WORDS) == list(policies.POLICIES)
+    assert {name: set(words.choices) for name, words in policy_words.WORDS.items()} == {
+        name: set(policy.choices) for name, policy in policies.POLICIES.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("fresh_ttl", 168, "7 days"),
+        ("fresh_ttl", 36, "36 hours"),
+        ("fresh_ttl", 24, "24 hours"),
+        ("fresh_ttl", 1, "1 hour"),
+        ("token_overlap", 0, "0 hours"),
+        ("origin_follows", False, "Off"),
+        ("first_fetch", "sites", "From the sites and windows"),
+    ],
+)
+def test_values_are_said_in_words(name: str, value: Any, words: str) -> None:
+    assert policy_words.say(name, value) == words
