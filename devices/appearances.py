@@ -207,7 +207,7 @@ def check_fits(family: str, model: str, appearances: Sequence[Appearance], keys:
         ),
     )
     try:
-        lay_out(phone, vendor.models[model], vendor.key_kinds(model))
+        lay_out(phone, vendor.models[model], vendor.key_kinds(model), vendor.banks(model))
     except DoesNotFit as error:
         raise _with_key_named(error, appearances, keys) from error
 

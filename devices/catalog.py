@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from devices.family import (
+    BANKS,
+    ENVELOPES,
     HANDOVERS,
     AgentPattern,
     Expansion,
@@ -167,6 +169,8 @@ def _check(family: Family) -> None:
         for absent in file.absent_in:
             if absent not in family.generations:
                 raise ValueError(f"[files] number {at + 1} names the unknown generation {absent!r}")
+        if file.envelope not in ENVELOPES:
+            raise ValueError(f"[files] number {at + 1} has the unknown envelope {file.envelope!r}")
         if file.full_and_move and not (file.claims and file.full and file.bootstrap):
             raise ValueError(
                 f"[files] number {at + 1} is full_and_move without claim, bootstrap and full file"
@@ -174,6 +178,10 @@ def _check(family: Family) -> None:
     for code, generation in family.generations.items():
         if generation.handover not in HANDOVERS:
             raise ValueError(f"[generations.{code}] hands over by {generation.handover!r}")
+        if unknown := sorted(set(generation.banks) - set(BANKS)):
+            raise ValueError(f"[generations.{code}] has the unknown bank {unknown[0]!r}")
+        for kinds in generation.banks.values():
+            {KeyKind(kind) for kind in kinds}
     generations = family.generations.values()
     for kind in (*family.key_codes, *(kind for entry in generations for kind in entry.without_keys)):
         KeyKind(kind)

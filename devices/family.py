@@ -28,6 +28,8 @@ class Protection:
 
 
 HANDOVERS = ("include", "chain", "poll")
+BANKS = ("display", "memory", "module")
+ENVELOPES = ("", "summed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Generation:
     handover: str = "include"  #: include | chain | poll: how the bootstrap leads to the private URL
     slow: bool = False  #: the bootstrap's way to the private URL can take up to an hour
     without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
+    banks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: bank -> the only kinds of its keys
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
     cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
 
@@ -123,6 +126,11 @@ class Family:
         """Return the kinds of key that a model can show."""
         without = self.generations[generation or self.models[model].generation].without_keys
         return frozenset(KeyKind(kind) for kind in self.key_codes if kind not in without)
+
+    def banks(self, model: str, generation: str | None = None) -> dict[str, frozenset[KeyKind]]:
+        """Return the kinds that the keys of a bank can show, for the banks that cannot show all."""
+        named = self.generations[generation or self.models[model].generation].banks
+        return {bank: frozenset(KeyKind(kind) for kind in kinds) for bank, kinds in named.items()}
 
     def protections(self, generation: str) -> dict[str, Protection]:
         """Return what each neutral protection becomes for a generation."""

@@ -1,7 +1,7 @@
 """Which account number each line gets and which key sits where on a model. Pure."""
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from devices.catalog import Model
@@ -34,6 +34,7 @@ class PlacedKey:
     bank: str  #: display | memory | module
     module: int  #: 0 on the phone itself
     number: int  #: within its bank or module
+    running: int  #: within its bank, counted on over all modules
     page: int  #: of its bank, from 1; a bank without pages is one
     slot: int  #: within its page
     kind: KeyKind
@@ -67,6 +68,11 @@ class Layout:
     keys: tuple[PlacedKey, ...]
 
     @property
+    def empty_places(self) -> tuple[int, ...]:
+        """Where nothing sits, counted from 0 over the phone and its modules."""
+        return tuple(key.from_nought for key in self.keys if key.kind is KeyKind.EMPTY)
+
+    @property
     def pages(self) -> tuple[KeyPage, ...]:
         """The keys by page, for vendors that write them so."""
         pages = []
@@ -80,9 +86,18 @@ class Layout:
         return tuple(pages)
 
 
-def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> Layout:
-    """Return accounts and keys as they sit on this model; DoesNotFit names what has no place."""
+def lay_out(
+    phone: PhoneSettings,
+    model: Model,
+    kinds: Collection[KeyKind],
+    banks: Mapping[str, Collection[KeyKind]] | None = None,
+) -> Layout:
+    """Return accounts and keys as they sit on this model; DoesNotFit names what has no place.
+
+    `banks` names what the keys of a bank can be, where that is less than `kinds`.
+    """
     room = _room(model)
+    able = banks or {}
     keyed = model.keys + model.memory_keys > 0
     settings: dict[int, KeySetting] = {}
     numbers: dict[tuple[str, str], int] = {}
@@ -90,6 +105,8 @@ def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> L
     shown: dict[int, list[Line]] = {}
     for at, line in enumerate(phone.lines):
         _claim(f"lines[{at}].position", line.position, room if keyed else model.lines, by_position)
+        if keyed and KeyKind.LINE not in able.get(_bank(model, line.position)[0], (KeyKind.LINE,)):
+            raise DoesNotFit(f"lines[{at}].position", "this key cannot show a line")
         identity = (line.username, line.realm)
         number = numbers.setdefault(identity, len(numbers) + 1)
         if number > model.lines:
@@ -102,6 +119,8 @@ def lay_out(phone: PhoneSettings, model: Model, kinds: Collection[KeyKind]) -> L
         _claim(f"keys[{at}].position", key.position, room, settings)
         if key.kind not in kinds:
             raise DoesNotFit(f"keys[{at}].kind", f"{model.title} has no keys of the kind {key.kind}")
+        if key.kind not in able.get(_bank(model, key.position)[0], kinds):
+            raise DoesNotFit(f"keys[{at}].kind", f"this key cannot be of the kind {key.kind}")
         if key.line and key.line not in by_position:
             raise DoesNotFit(f"keys[{at}].line", f"no line sits at position {key.line}")
         settings[key.position] = key
@@ -132,6 +151,7 @@ def _place(model: Model, position: int, key: KeySetting | None, by_position: dic
         bank=bank,
         module=module,
         number=number,
+        running=max(module - 1, 0) * model.expansion.keys + number,
         page=page + 1,
         slot=slot + 1,
         kind=wanted.kind,

@@ -48,6 +48,7 @@ class FileRule:
     absent_in: tuple[str, ...] = ()  #: generations that never ask for it
     helper: bool = False  #: named by bootstraps only, sets a short poll and nothing else
     full_and_move: bool = False  #: over HTTPS the root answers with the full file, which moves the phone
+    envelope: str = ""  #: summed: keys and values behind a head with length, checksum and MAC
     no_tls: bool = False  #: asked by phones that cannot do TLS: the addresses in it are http
 
     @property

@@ -18,6 +18,8 @@ from devices.paths import FileRule
 from devices.phone import KeyKind, PhoneSettings
 from devices.zones import Zone, zone
 from provisioning.carrying import CompileError, check_settings, check_value
+from provisioning.envelopes import ENVELOPES
+from provisioning.spelling import FILTERS
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<place>[A-Za-z0-9.\-:\[\]]+(?:/[A-Za-z0-9._~\-]+)*)/")
 _DAY = 24 * 60
@@ -66,6 +68,8 @@ class Schedule:
 
     begin: str
     end: str
+    hour: int  #: for phones that know whole hours only
+    end_hour: int
 
 
 def compile_full(
@@ -133,6 +137,7 @@ def compile_bootstrap(
         "here": _folder("entry_url", entry_url),
         "root": root,
         "helper": helper.path if helper else "",
+        "values": vendor.values,
     }
     return _render(vendor, rule.bootstrap, rule, file_name, context)
 
@@ -147,6 +152,8 @@ def compile_common(
     use = vendor.grammar.match(file_name)
     if use is None or not use.file.served:
         raise CompileError("file_name", f"{file_name} is no common file of {vendor.name} with content")
+    if use.file.no_tls:
+        root_url = root_url.replace("https://", "http://", 1)
     return _render(vendor, use.file.common, use.file, file_name, {"root": _folder("root_url", root_url)})
 
 
@@ -179,7 +186,8 @@ def _full_context(
 ) -> dict[str, Any]:
     check_settings(phone, family)
     try:
-        layout = lay_out(phone, model, family.key_kinds(model.name, generation))
+        kinds, banks = family.key_kinds(model.name, generation), family.banks(model.name, generation)
+        layout = lay_out(phone, model, kinds, banks)
     except DoesNotFit as error:
         raise CompileError(error.field, error.reason) from error
     return {
@@ -224,7 +232,8 @@ def _clock(name: str) -> Zone:
 def _schedule(minute: int) -> Schedule:
     """Give the phone's own half hour; one that would cross midnight is moved before it."""
     begin = min(minute, _DAY - 1 - _WINDOW)
-    return Schedule(_time_of_day(begin), _time_of_day(begin + _WINDOW))
+    hour = min(minute // 60, 22)
+    return Schedule(_time_of_day(begin), _time_of_day(begin + _WINDOW), hour, hour + 1)
 
 
 def _time_of_day(minute: int) -> str:
@@ -257,7 +266,10 @@ def _render(
         text = _template(family.folder, family.format, template).render(context)
     except TemplateError as error:
         raise CompileError(template, error.message or type(error).__name__) from error
-    return CompiledFile(name, rule.content_type, text.encode("utf-8"))
+    body = text.encode("utf-8")
+    if rule.envelope:
+        body = ENVELOPES[rule.envelope](body, context["mac"])
+    return CompiledFile(name, rule.content_type, body)
 
 
 @functools.cache
@@ -276,38 +288,5 @@ def _environment(folder: Path, form: str) -> ImmutableSandboxedEnvironment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(
-        signed_hours=_signed_hours,
-        quarter_hours=_quarter_hours,
-        weekday_from_sunday=_weekday_from_sunday,
-        days_since_sunday=_days_since_sunday,
-        first_day=_first_day,
-    )
+    environment.filters.update(FILTERS)
     return environment
-
-
-def _signed_hours(minutes: int) -> str:
-    """Spell an offset from UTC as +5:30, -3 or 0."""
-    hours, rest = divmod(abs(minutes), 60)
-    sign = "" if not minutes else "-" if minutes < 0 else "+"
-    return f"{sign}{hours}:{rest:02}" if rest else f"{sign}{hours}"
-
-
-def _quarter_hours(minutes: int) -> int:
-    """Count an offset from UTC in quarters of an hour."""
-    return minutes // 15
-
-
-def _days_since_sunday(weekday: int) -> int:
-    """Count the days of the week from Sunday = 0 instead of Monday = 1."""
-    return weekday % 7
-
-
-def _weekday_from_sunday(weekday: int) -> int:
-    """Count the days of the week from Sunday = 1 instead of Monday = 1."""
-    return weekday % 7 + 1
-
-
-def _first_day(week: int) -> int:
-    """Return the day of the month on which its first, second ... week can begin; 1 for the last week."""
-    return 1 if week == 5 else (week - 1) * 7 + 1
