@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from devices.catalog import catalog
-from devices.family import Family, Model
+from devices.family import Family, Model, squeeze
+from devices.paths import FileRule
 from devices.phone import (
     KeyKind,
     KeySetting,
@@ -48,6 +49,15 @@ def settings(family: str, model: str, **changes: object) -> PhoneSettings:
         poll_minute=201,
     )
     return replace(phone, **changes)  # type: ignore[arg-type]
+
+
+def name_of(rule: FileRule, model: str, mac: str = MAC) -> str:
+    """A name that the rule's pattern fits, as this model would ask it."""
+    common = {"{digits:12}": "000000000028", "{word}": squeeze(model), "{part}": squeeze(model)}
+    name = rule.path.replace("{mac}", mac)
+    for placeholder, text in common.items():
+        name = name.replace(placeholder, text)
+    return name
 
 
 def _keys(vendor: Family, kind: Model) -> tuple[KeySetting, ...]:

@@ -1,14 +1,16 @@
 """What the root answers: enough to find the private URL, never a SIP secret, always the same bytes."""
 
+import re
+
 import pytest
 
 from devices.catalog import catalog
 from provisioning.compiling import CompileError, compile_bootstrap, compile_common, compile_full
 from tests.families.reading import read
-from tests.families.samples import ENTRY, MAC, MODELS, PRIVATE, ROOT, SECRETS, settings
+from tests.families.samples import ENTRY, MAC, MODELS, PRIVATE, ROOT, SECRETS, name_of, settings
 
 CLAIMING = [
-    (family, model, rule.path.replace("{mac}", MAC))
+    (family, model, name_of(rule, model))
     for family, model in MODELS
     for rule in catalog().families[family].files
     if rule.claims
@@ -65,18 +67,18 @@ def test_the_full_file_undoes_every_key_of_a_bootstrap(family, model):
     full: dict[str, str] = {}
     for file in compile_full(settings(family, model), PRIVATE).values():
         full |= read(vendor.format, file.body)
-    helper = compile_common(family, vendor.helper.path, ROOT) if vendor.helper else None
-    bodies = [helper.body] if helper and vendor.models[model].generation != "v80" else []
-    bodies += [
+    bodies = [
         compile_bootstrap(family, model, MAC, name, ENTRY, ROOT, settings(family, model)).body
         for known, kind, name in CLAIMING
         if (known, kind) == (family, model)
     ]
+    if vendor.helper and any(vendor.helper.path.encode() in body for body in bodies):
+        bodies.append(compile_common(family, vendor.helper.path, ROOT).body)
 
     for body in bodies:
         for key, value in read(vendor.format, body).items():
-            assert key in full or key == "include:config", key
-            if "repeat" in key or "polling.period" in key:
+            assert key in full or key in ("include:config", "file@url"), key
+            if re.search(r"repeat|polling[._]period|refresh_timer|Interval", key):
                 assert full[key] != value
 
 

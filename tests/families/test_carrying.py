@@ -1,18 +1,43 @@
 """Values that a phone's file cannot carry fail loudly, by name; all others can be read back."""
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from devices.catalog import catalog
 from devices.phone import KeyKind, KeySetting, Line, PhoneSettings
 from provisioning.compiling import CompileError, compile_full
 from tests.families.reading import read
 from tests.families.samples import MAC, PRIVATE, settings
 
-PHONES = {"lines": settings("yealink", "T46S"), "xml": settings("poly", "VVX450")}
-FILES = {"lines": f"{MAC}.cfg", "xml": f"phone{MAC}.cfg"}
+PHONES = {
+    "lines": settings("yealink", "T46S"),
+    "xml": settings("poly", "VVX450"),
+    "snom": settings("snom", "D785"),
+    "snom base": settings("snom", "M900"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a phone's file holds what people wrote."""
+
+    file: str
+    name: str  #: of the setting that shows the first line's label, or its display name
+    secret: str
+    nameless: str = "Ben Hall"  #: what stands there without a label
+
+
+PLACES = {
+    "lines": Place(f"{MAC}.cfg", "account.1.label", "account.1.password"),
+    "xml": Place(f"phone{MAC}.cfg", "reg.1.label", "reg.1.auth.password"),
+    "snom": Place(f"{MAC}.xml", "functionKeys.fkey.0@label", "phone-settings.user_pass.1", ""),
+}
+#: What people may write into a phone's settings, and how.
+TEXTS = st.text(max_size=40) | st.text(st.sampled_from("<>&\"'{}$!|%@/:;=#\\ \r\nab1"), max_size=20)
 
 
 def _fails(phone, field):
@@ -21,7 +46,7 @@ def _fails(phone, field):
     assert error.value.field == field
 
 
-@pytest.mark.parametrize("form", ["lines", "xml"])
+@pytest.mark.parametrize("form", PHONES)
 @pytest.mark.parametrize(
     "character", ["\n", "\r", "\t", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\ufffe", "\ud800"]
 )
@@ -30,7 +55,8 @@ def test_a_control_character_is_refused_by_name(form, character):
     label = f"Ben{character}account.1.password = x"
 
     _fails(replace(phone, lines=(replace(phone.lines[0], label=label),)), "lines[0].label")
-    _fails(replace(phone, keys=(KeySetting(3, KeyKind.BLF, "1", label),)), "keys[0].label")
+    if phone.keys:
+        _fails(replace(phone, keys=(KeySetting(3, KeyKind.BLF, "1", label),)), "keys[0].label")
     _fails(replace(phone, name=label), "name")
     _fails(replace(phone, sip=replace(phone.sip, host=f"a{character}b")), "sip.host")
 
@@ -112,37 +138,68 @@ def _read_back(phone: PhoneSettings, form: str, key: str) -> str | CompileError:
         files = compile_full(phone, PRIVATE)
     except CompileError as error:
         return error
-    return read(form, files[FILES[form]].body)[key]
+    return read(catalog().families[phone.family].format, files[PLACES[form].file].body)[key]
 
 
-@given(label=st.text(max_size=40))
+@given(label=TEXTS)
 @example(label="a = b")
 @example(label="#Ben")
 @example(label='Ben" x="1')
 @example(label="{{ phone }}")
+@example(label="</fkey><fkey>")
+@example(label="!!$(::)!!$(mac)")
 def test_any_label_is_read_back_or_refused(label):
-    for form, key in (("lines", "account.1.label"), ("xml", "reg.1.label")):
+    for form, place in PLACES.items():
         line = replace(PHONES[form].lines[0], label=label)
 
-        found = _read_back(replace(PHONES[form], lines=(line,), keys=()), form, key)
+        found = _read_back(replace(PHONES[form], lines=(line,), keys=()), form, place.name)
 
         told = (
             found.field == "lines[0].label"
             if isinstance(found, CompileError)
-            else found == (label or "Ben Hall")
+            else found == (label or place.nameless)
         )
         assert told, (form, label, found)
 
 
 @given(secret=st.text(st.characters(codec="utf-8"), min_size=3, max_size=40))
 def test_any_secret_is_read_back_or_refused_without_showing_it(secret):
-    for form, key in (("lines", "account.1.password"), ("xml", "reg.1.auth.password")):
+    for form, place in PLACES.items():
         line = replace(PHONES[form].lines[0], secret=secret)
 
-        found = _read_back(replace(PHONES[form], lines=(line,), keys=()), form, key)
+        found = _read_back(replace(PHONES[form], lines=(line,), keys=()), form, place.secret)
 
         if isinstance(found, CompileError):
             assert found.field == "lines[0].secret"
             assert secret not in str(found)
         else:
             assert found == secret
+
+
+def _shape_or_refusal(phone: PhoneSettings) -> list[str] | CompileError:
+    """Which settings stand in a phone's files, whatever they hold."""
+    form = catalog().families[phone.family].format
+    try:
+        files = compile_full(phone, PRIVATE)
+    except CompileError as error:
+        return error
+    return sorted(key for file in files.values() for key in read(form, file.body))
+
+
+@pytest.mark.parametrize("form", PHONES)
+@given(texts=st.tuples(TEXTS, TEXTS, TEXTS, TEXTS, TEXTS))
+def test_no_text_adds_a_setting_or_takes_one_away(form, texts):
+    phone = PHONES[form]
+    name, label, secret, key_label, key_value = texts
+    plain = replace(phone.lines[0], display_name="a", label="a", secret="a")
+    key = (KeySetting(3, KeyKind.BLF, key_value or "1", key_label),) if phone.keys else ()
+    wanted = replace(phone, lines=(plain,), keys=tuple(replace(one, value="1", label="a") for one in key))
+    line = replace(plain, display_name=name or "a", label=label or "a", secret=secret or "a")
+    given_texts = replace(phone, lines=(line,), keys=key, voicemail_number=key_value)
+
+    found = _shape_or_refusal(given_texts)
+
+    if isinstance(found, CompileError):
+        assert re.match(r"lines\[0\]\.|keys\[0\]\.|voicemail_number", found.field), found.field
+    else:
+        assert found == _shape_or_refusal(wanted)

@@ -79,6 +79,10 @@ def test_every_protection_is_translated_or_declined(code):
         ("poly", "Edge E450", "EdgeE450"),
         ("poly", "E450", "EdgeE450"),
         ("poly", "Poly Edge E350", "EdgeE350"),
+        ("snom", "D785", "D785"),
+        ("snom", "snomD785", "D785"),
+        ("snom", "Snom 760", "760"),
+        ("snom", "m900", "M900"),
     ],
 )
 def test_a_model_is_found_by_any_spelling(family, spelling, name):
@@ -112,6 +116,13 @@ def test_no_model_counts_below_nothing(family, model):
         ("poly", "VVX500", "5.9.7.4477", "ucs5"),
         ("poly", "VVX500", "4.1.4.7430", "ucs4"),
         ("poly", "EdgeE450", "8.0.0.15602", "pvos"),
+        ("snom", "D785", "10.1.33.33", "v10"),
+        ("snom", "760", "8.7.3.19", "v10"),
+        ("snom", "760", "8.7.2.9", "v7"),
+        ("snom", "320", "8.4.18", "v7"),
+        ("snom", "320", None, "v7"),
+        ("snom", "M900", "05.20.0001", "dect"),
+        ("snom", "M900", "07.40.0104", "dect"),
     ],
 )
 def test_the_firmware_tells_the_generation(family, model, firmware, generation):

@@ -1,5 +1,6 @@
 """The full file of every model: its lines and keys, its address for good, its protection, nothing unknown."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from devices.phone import (
 )
 from provisioning.compiling import CompiledFile, compile_bootstrap, compile_common, compile_full
 from tests.families.reading import bare, read
-from tests.families.samples import ENTRY, MAC, MODELS, PRIVATE, ROOT, SECRETS, TOKEN, settings
+from tests.families.samples import ENTRY, MAC, MODELS, PRIVATE, ROOT, SECRETS, TOKEN, name_of, settings
 
 CODES = sorted(catalog().families)
 
@@ -45,14 +46,14 @@ def _every_file(family: str, model: str) -> list[CompiledFile]:
     files = [*compile_full(settings(family, model), PRIVATE).values(), *compile_full(plain, PRIVATE).values()]
     for rule in vendor.files:
         if rule.bootstrap and vendor.models[model].generation not in rule.absent_in:
-            name = rule.path.replace("{mac}", MAC)
+            name = name_of(rule, model)
             files.append(compile_bootstrap(family, model, MAC, name, ENTRY, ROOT, plain))
     return files
 
 
 def _common_names(family: str) -> list[str]:
     rules = [rule for rule in catalog().families[family].files if rule.served]
-    return [rule.path.replace("{digits:12}", "000000000028") for rule in rules]
+    return [name_of(rule, "m1") for rule in rules]
 
 
 @pytest.mark.parametrize(("family", "model"), MODELS)
@@ -63,8 +64,8 @@ def test_every_model_has_its_lines_and_its_address(family, model):
     assert SECRETS[0] in values
     assert "auth214" in values
     assert "sip.example.org" in values
-    assert "edge.example.org" in values
-    assert {PRIVATE, PRIVATE.removeprefix("https://").removesuffix("/")} & values
+    assert any(value.startswith("edge.example.org") for value in values)
+    assert any(PRIVATE.removeprefix("https://").removesuffix("/") in value for value in values)
     assert any(SECRETS[2] in value for value in values)
 
 
@@ -110,7 +111,7 @@ def test_common_files_know_no_device(code):
     for name in _common_names(code):
         file = compile_common(code, name, ROOT)
         found = read(family.format, file.body)
-        assert not {key for key in found if "polling" not in key and "repeat" not in key}
+        assert not {key for key in found if not re.search("polling|repeat|refresh_timer", key)}
         if family.helper is None or name != family.helper.path:
             assert not found
         assert ROOT.encode() not in file.body

@@ -7,7 +7,7 @@ import pytest
 
 from devices.catalog import catalog
 from provisioning.compiling import CompiledFile, compile_bootstrap, compile_full
-from tests.families.samples import ENTRY, MAC, PRIVATE, ROOT, settings
+from tests.families.samples import ENTRY, MAC, PRIVATE, ROOT, name_of, settings
 
 GOLDEN = Path(__file__).parent / "golden"
 MODELS = [
@@ -25,6 +25,18 @@ MODELS = [
     ("poly", "VVX450"),
     ("poly", "CCX500"),
     ("poly", "EdgeE450"),
+    ("snom", "300"),
+    ("snom", "370"),
+    ("snom", "720"),
+    ("snom", "760"),
+    ("snom", "D120"),
+    ("snom", "D315"),
+    ("snom", "D717"),
+    ("snom", "D735"),
+    ("snom", "D785"),
+    ("snom", "D862"),
+    ("snom", "M300"),
+    ("snom", "M900"),
 ]
 
 
@@ -33,7 +45,7 @@ def _files(family: str, model: str) -> dict[str, CompiledFile]:
     found = {f"private/{name}": file for name, file in compile_full(settings(family, model), PRIVATE).items()}
     for rule in vendor.files:
         if rule.claims and vendor.models[model].generation not in rule.absent_in:
-            name = rule.path.replace("{mac}", MAC)
+            name = name_of(rule, model)
             found[f"root/{name}"] = compile_bootstrap(family, model, MAC, name, ENTRY, ROOT)
     return found
 

@@ -11,7 +11,7 @@ from devices.paths import FileKind, split_path
 
 RECORDED = Path(__file__).parents[1] / "data" / "phone_requests.jsonl"
 REQUESTS = [json.loads(line) for line in RECORDED.read_text().splitlines()]
-FAMILY_OF = {"yealink": "yealink", "polycom": "poly", "poly": "poly"}
+FAMILY_OF = {"yealink": "yealink", "polycom": "poly", "poly": "poly", "snom": "snom"}
 OURS = sorted({(row["path"], FAMILY_OF[row["vendor"]]) for row in REQUESTS if row["vendor"] in FAMILY_OF})
 
 #: The end of a name -> what it is; the first that fits.
@@ -37,6 +37,7 @@ TABLE = {
         ("-directory.xml", FileKind.DIRECTORY),
         (".log", FileKind.UPLOAD),
     ],
+    "snom": [("-firmware.xml", FileKind.FIRMWARE), ("-firmware.htm", FileKind.FIRMWARE)],
 }
 
 
@@ -45,7 +46,7 @@ def _expected(path: str, family: str) -> FileKind:
     for end, kind in TABLE[family]:
         if name.endswith(end):
             return kind
-    if family == "yealink" and name.startswith("y"):
+    if (family == "yealink" and name.startswith("y")) or (family == "snom" and _mac(path) is None):
         return FileKind.COMMON
     return FileKind.OTHER_OWN if name.startswith("Edge") else FileKind.CLAIMING
 
@@ -84,6 +85,14 @@ def test_every_recorded_path_is_what_the_table_says(path, family):
         ("/001565000001-calllog.xml", "yealink", FileKind.CALLS, "001565000001"),
         ("/yealink-retry.cfg", "yealink", FileKind.COMMON, None),
         ("/0015650000%30%31.cfg", "yealink", FileKind.CLAIMING, "001565000001"),
+        ("/000413aabbcc.xml", "snom", FileKind.CLAIMING, "000413aabbcc"),
+        ("/snom-000413AABBCC.htm", "snom", FileKind.CLAIMING, "000413aabbcc"),
+        ("/Snom/snomM900-000413AABBCC.htm", "snom", FileKind.CLAIMING, "000413aabbcc"),
+        ("/snom.htm", "snom", FileKind.COMMON, None),
+        ("/snomD785.htm", "snom", FileKind.COMMON, None),
+        ("/snom-retry.xml", "snom", FileKind.COMMON, None),
+        ("/web_lang.xml", "snom", FileKind.COMMON, None),
+        ("/snomD785-10.1.169.16-SIP-r.bin", "snom", FileKind.FIRMWARE, None),
     ],
 )
 def test_further_names(path, family, kind, mac):
@@ -114,10 +123,19 @@ def test_twelve_zeros_are_no_mac():
 def test_only_named_common_files_have_content():
     served = {
         path: bool((match := catalog().match(path)) and match.common)
-        for path in ("/y000000000028.cfg", "/y000000000000.boot", "/000000000000.cfg", "/directory.xml")
+        for path in (
+            "/y000000000028.cfg",
+            "/y000000000000.boot",
+            "/000000000000.cfg",
+            "/directory.xml",
+            "/snomD785.htm",
+            "/snomD785.xml",
+        )
     }
 
     assert served == {
+        "/snomD785.htm": True,
+        "/snomD785.xml": False,
         "/y000000000028.cfg": True,
         "/y000000000000.boot": False,
         "/000000000000.cfg": False,
