@@ -10,7 +10,19 @@ from django.db import transaction
 
 from devices.models import Device
 from devices.user_agent import parse_agent
-from provisioning import approvals, claims, events, facts, locking, publishing, standing, store, tokens, wire
+from provisioning import (
+    approvals,
+    claims,
+    clones,
+    facts,
+    following,
+    locking,
+    publishing,
+    standing,
+    store,
+    suspicion,
+    wire,
+)
 from provisioning.gate import TokenKind
 from provisioning.models import CheckInHour, DeviceEvent, Drain, FailureKey, LastSeen, Proof, Token
 from security.networks import Network, origin_of, show_address
@@ -49,6 +61,15 @@ def drain(now: datetime, *, limit: int = BATCH) -> int:
     return len(entries)
 
 
+def pause() -> None:
+    """No note becomes a row until this transaction ends.
+
+    For whoever takes a phone from its account or its MAC: what was noted before must not land on it afterwards,
+    and the drain holds the keys of the phones in its hands.
+    """
+    list(Drain.objects.select_for_update().values_list("pk"))
+
+
 def _new_epoch(cursor: Drain, epoch: bytes | None) -> int:
     if epoch is None:
         fresh = secrets.token_hex(8)
@@ -83,10 +104,12 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
         rows.append(_event(note, device))
         if note.check_in:
             check_ins.append((note, device))
-        _follow_up(note, device)
+        _follow_up(note, device, now)
     DeviceEvent.objects.bulk_create(rows)
-    _write_check_ins(check_ins)
-    _write_keys([note for note in notes if note.key])
+    _write_check_ins(check_ins, now)
+    failures = [note for note in notes if note.key]
+    _write_keys(failures)
+    _look_for_signs(failures, devices, now)
 
 
 def _event(note: wire.Note, device: Device) -> DeviceEvent:
@@ -107,7 +130,7 @@ def _event(note: wire.Note, device: Device) -> DeviceEvent:
     )
 
 
-def _follow_up(note: wire.Note, device: Device) -> None:
+def _follow_up(note: wire.Note, device: Device, now: datetime) -> None:
     """What a rule's "then" says beyond the log: a card, a stale lock, an ended unlock, a suspected clone."""
     at = facts.aware(note.at)
     if note.stale or note.unlock_expired:
@@ -125,20 +148,10 @@ def _follow_up(note: wire.Note, device: Device) -> None:
     if note.first_use:
         claims.first_use(note.token, int(note.address, 16), now=at)
     if note.clone:
-        _suspect_clone(note, device, at)
+        clones.suspect(note.token, device, address=int(note.address, 16), at=at, now=now)
 
 
-def _suspect_clone(note: wire.Note, device: Device, at: datetime) -> None:
-    """T3: both tokens are served until a person has answered, at most 30 days."""
-    raised = Token.objects.filter(hash=note.token, kind=TokenKind.FORMER.value, clone_since=None).update(
-        clone_since=at, until=at + tokens.CLONE_TIME
-    )
-    if raised:
-        events.write(device, "clone-suspected", rule="T3", at=at, address=show_address(int(note.address, 16)))
-        publishing.device_changed(device.pk)
-
-
-def _write_check_ins(check_ins: list[tuple[wire.Note, Device]]) -> None:
+def _write_check_ins(check_ins: list[tuple[wire.Note, Device]], now: datetime) -> None:
     if not check_ins:
         return
     last: dict[int, tuple[wire.Note, Device]] = {}
@@ -151,7 +164,12 @@ def _write_check_ins(check_ins: list[tuple[wire.Note, Device]]) -> None:
     _write_last_seen(last)
     _write_hours(hours)
     _write_proofs([(note, device) for note, device in check_ins if note.current])
+    following.note_uses([_use(*check_in) for check_in in check_ins if check_in[0].current], now=now)
     _write_origins([note for note, _ in check_ins if note.token])
+
+
+def _use(note: wire.Note, device: Device) -> following.Use:
+    return following.Use(device, int(note.address, 16), facts.aware(note.at), note.drift, note.token)
 
 
 def _write_last_seen(last: dict[int, tuple[wire.Note, Device]]) -> None:
@@ -272,14 +290,38 @@ def _write_keys(notes: list[wire.Note]) -> None:
                 agent=note.agent[:256],
             )
         else:
-            row.last_at, row.count = max(row.last_at, at), row.count + note.count
-    for (first, hour, kind, label), row in keys.items():
-        held = FailureKey.objects.filter(first=first, hour=hour, kind=kind, label=label).first()
-        if held is not None:
-            row.first_at, row.count = held.first_at, row.count + held.count
+            row.first_at, row.last_at = min(row.first_at, at), max(row.last_at, at)
+            row.count += note.count
+    for held in _held_keys(keys):
+        row = keys.get((held.first, held.hour, held.kind, held.label))
+        if row is not None:
+            row.first_at, row.last_at = min(held.first_at, row.first_at), max(held.last_at, row.last_at)
+            row.count += held.count
     FailureKey.objects.bulk_create(
         list(keys.values()),
         update_conflicts=True,
         unique_fields=["first", "hour", "kind", "label"],
         update_fields=["first_at", "last_at", "count"],
     )
+
+
+def _held_keys(names: Iterable[tuple[str, datetime, str, str]]) -> Iterable[FailureKey]:
+    """The rows of these hours, origins and labels that are there already, and perhaps some more."""
+    names = list(names)
+    if not names:
+        return []
+    first, hour, _, label = (set(column) for column in zip(*names, strict=True))
+    return FailureKey.objects.filter(first__in=first, hour__in=hour, label__in=label)
+
+
+def _look_for_signs(notes: list[wire.Note], devices: dict[str, Device], now: datetime) -> None:
+    """E7: what was just written may tell that somebody is after a phone; once an hour is enough to say so."""
+    since: dict[str, datetime] = {}
+    for note in notes:
+        device, at = devices.get(note.code), facts.aware(note.at)
+        if note.key not in suspicion.COUNTED or device is None:
+            continue
+        if not suspicion.is_settled(device.lock, at=at, now=now):
+            since[note.label] = min(at, since.get(note.label, at))
+    if since:
+        suspicion.judge(since, now=now, since=min(since.values()))

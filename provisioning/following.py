@@ -113,7 +113,8 @@ def _stays(lock: Lock, use: Use, own: SiteNetworks) -> bool:
     changed_at = max(lock.since, lock.last_claim_at or lock.since)
     if use.at <= changed_at:
         return False  # it tells of the lock as it was
-    at_home = not use.drift or any_holds(_bound(lock, own), use.address)
+    bound = _bound(lock, own)
+    at_home = not use.drift or not bound or any_holds(bound, use.address)
     if lock.follow_since is not None and changed_at < lock.follow_since:
         if use.at < lock.follow_since:
             return False  # it came late, and tells of the time before

@@ -198,11 +198,13 @@ def withdraw_keys(
 ) -> int:
     """The *locked MAC* keys of these phones no longer count against the origin; returns how many went.
 
-    With `any_kind` a wrong agent's key goes too: a person has said that it was the phone.
+    With `any_kind` a person has said that it was the phone: a wrong agent's key goes too, and none of the
+    last day is a sign of a thief (E7).
     """
     kinds = [KeyKind.LOCKED_MAC.value] + ([KeyKind.WRONG_AGENT.value] if any_kind else [])
+    since = now - timedelta(hours=24 if any_kind else 1)
     keys = FailureKey.objects.filter(
-        first=origin.hex_first, kind__in=kinds, last_at__gt=now - timedelta(hours=1), label__in=macs
+        first=origin.hex_first, kind__in=kinds, last_at__gt=since, label__in=macs
     )
     return keys.delete()[0]
 
