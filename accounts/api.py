@@ -9,11 +9,12 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import keys, tenants
+from accounts import deleting, keys, tenants
 from accounts.authentication import acting
 from accounts.doors import Door
 from accounts.models import Account, ApiKey, AuditEntry
@@ -32,6 +33,9 @@ class AccountShape(Shape):
     kind = serializers.ChoiceField(Account.Kind.choices, read_only=True)
     parent = serializers.CharField(source="parent_slug", read_only=True, allow_null=True)  # type: ignore[assignment]
     is_active = serializers.BooleanField(read_only=True)
+    removed_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="When a deleted account goes for good."
+    )
     time_zone = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
 
@@ -49,6 +53,12 @@ class NewAccount(Shape):
 class AccountChange(Shape):
     name = LineField(max_length=120, required=False)
     is_active = serializers.BooleanField(required=False)
+
+
+class Deletion(Shape):
+    """What confirms it: the account's own slug."""
+
+    slug = LineField(max_length=60)
 
 
 class ApiKeyShape(Shape):
@@ -117,6 +127,8 @@ class AccountDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     powers: ClassVar[dict[str, Power]] = {
         "create": Power.EDIT_CUSTOMERS,
         "partial_update": Power.EDIT_SETTINGS,
+        "begin_deletion": Power.EDIT_CUSTOMERS,
+        "restore": Power.EDIT_CUSTOMERS,
     }
 
     def dress(self, rows: Any) -> Any:
@@ -139,6 +151,22 @@ class AccountDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
                 tenants.rename_account(account, by=self.actor, name=wanted["name"])
             if "is_active" in wanted:
                 tenants.switch_account(account, by=self.actor, is_active=wanted["is_active"])
+        return Response(self.fresh(account))
+
+    @extend_schema(request=Deletion, responses=AccountShape)
+    @action(detail=True, methods=["post"], url_path="delete", url_name="delete")
+    def begin_deletion(self, request: Request, slug: str) -> Response:
+        """Switch it off now and remove it in 30 days, with everything but the ledger and the audit."""
+        account = self.get_object()
+        deleting.delete_account(account, by=self.actor, typed=self.read(request, Deletion)["slug"])
+        return Response(self.fresh(account))
+
+    @extend_schema(request=None, responses=AccountShape)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, slug: str) -> Response:
+        """Take a deletion back, within its 30 days."""
+        account = self.get_object()
+        deleting.restore_account(account, by=self.actor)
         return Response(self.fresh(account))
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
+from accounts.deleting import refuse_deleted
 from accounts.models import Account, ApiKey
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power, Role, may_give
@@ -52,6 +53,7 @@ def make(
     if role not in ROLES:
         raise Invalid("role", "A key cannot be an end user; take viewer or manager.")
     role_fits(account, role)
+    refuse_deleted(account)
     if expires_at is not None and expires_at <= now:
         raise Invalid("expires_at", "A key ends in the future.")
     key = ApiKey(

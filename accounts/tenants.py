@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit, cleaning
+from accounts.deleting import refuse_deleted
 from accounts.models import Account, Membership, User
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power, Role, may_give
@@ -72,6 +73,7 @@ def create_account(
     with transaction.atomic():
         # Two children at once want one path. The key stays free for whoever writes of the account meanwhile.
         parent = Account.objects.select_for_update(no_key=True).get(pk=parent.pk)
+        refuse_deleted(parent)
         account = _new(slug=slug, name=name, kind=kind, time_zone=time_zone or parent.time_zone, now=now)
         Account.objects.add_child(parent, {}, instance=account)
         audit.record(by, "account.created", account, now=now, kind=account.kind, below=parent.slug)
@@ -104,6 +106,7 @@ def switch_account(
     why = cleaning.one_line("reason", reason, longest=300)
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        refuse_deleted(account)
         if account.is_active != is_active:
             account.is_active = is_active
             account.save(update_fields=["is_active"])
@@ -218,6 +221,7 @@ def _add(
     now: datetime,
 ) -> Membership:
     role_fits(account, role)
+    refuse_deleted(account)
     email = email.strip().lower()
     with transaction.atomic():
         user = User.objects.filter(email=email).first()

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import audit, cleaning
+from accounts.deleting import refuse_deleted
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
@@ -52,6 +53,7 @@ def enter(
     """Make a phone of the account with its lock: NEW, or as the platform remembers its MAC (E9)."""
     if not by.may(Power.EDIT_DEVICES, account.path):
         raise Forbidden
+    refuse_deleted(account)
     now = now or timezone.now()
     parsed = read_mac(mac)
     code = _read_family(family)
