@@ -1,6 +1,6 @@
 """What a phone's file is made of: plain values only, built from rows by the caller. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 #: Every neutral protection (rules.md section 8). A family translates each one or lists it in `cannot`.
@@ -42,6 +42,9 @@ class KeyKind(StrEnum):
     URL = "url"
     DTMF = "dtmf"
     EMPTY = "empty"
+
+
+NEED_NO_LINE = (KeyKind.URL, KeyKind.EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +113,8 @@ class PhoneSettings:
     poll_minute: int = 0  #: minute of the day, 0 to 1439, drawn once per device
     hardening: frozenset[str] = frozenset(HARDENING)
     generation: str | None = None  #: firmware generation when known, otherwise the model's own
+
+    def without_accounts(self) -> "PhoneSettings":
+        """As a retired phone's last file says it: no line, and no key that would need one."""
+        keys = tuple(replace(key, line=0) for key in self.keys if key.kind in NEED_NO_LINE)
+        return replace(self, lines=(), keys=keys)

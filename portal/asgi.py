@@ -86,8 +86,8 @@ async def want_file(token_hash: str) -> None:
     await asyncio.get_running_loop().run_in_executor(None, ask)
 
 
-async def keep_upload(code: str, name: str, body: bytes, content_type: str) -> None:
-    await _in_thread(files.keep_upload, code, name, body, content_type)
+async def keep_upload(token_hash: str, name: str, body: bytes, content_type: str) -> None:
+    await _in_thread(files.keep_upload, token_hash, name, body, content_type)
 
 
 edge = build(

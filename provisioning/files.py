@@ -6,14 +6,15 @@ from datetime import datetime
 import structlog
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
+from django.db import transaction
 from django.utils import timezone
 
-from devices import settings_tree
+from devices import holding, settings_tree
 from devices.models import Device
 from provisioning import store, tokens, wire
 from provisioning.compiling import CompiledFile, CompileError, compile_full
 from provisioning.edge.sealed import seal_file
-from provisioning.gate import TokenKind
+from provisioning.gate import State, TokenKind
 from provisioning.models import Lock, Outbox, Token, Upload
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,9 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
             "pk", "device_id"
         )
     )
-    revisions = dict(Lock.objects.filter(pk__in=ids).values_list("pk", "files_revision"))
+    locks = list(Lock.objects.filter(pk__in=ids).values_list("pk", "files_revision", "state"))
+    revisions = {pk: revision for pk, revision, _ in locks}
+    retired = {pk for pk, _, state in locks if state == State.RETIRED.value}
     by_device: dict[int, list[Token]] = {pk: [] for pk in revisions}
     kinds = (TokenKind.CURRENT.value, TokenKind.FORMER.value)
     for token in Token.objects.filter(device__in=ids, kind__in=kinds).order_by("id"):
@@ -42,10 +45,11 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
     failed: dict[int, str] = {}
     wanted = [devices[pk] for pk, rows in by_device.items() if rows]
     phones = settings_tree.phone_settings(wanted, unreadable=failed)
+    phones |= {pk: phones[pk].without_accounts() for pk in retired & phones.keys()}  # E19
     for pk, reason in failed.items():
         log.error("no key opens a secret, the phone is held", device=str(devices[pk].code), error=reason)
     uploads: dict[int, list[Upload]] = {}
-    for upload in Upload.objects.filter(device__in=ids):
+    for upload in Upload.objects.filter(device__in=[pk for pk in ids if pk not in retired]):
         uploads.setdefault(upload.device_id, []).append(upload)
 
     batch = store.Batch()
@@ -72,25 +76,34 @@ def publish_upload(upload: Upload) -> None:
     batch = store.Batch()
     lock = Lock.objects.get(pk=upload.device_id)
     file = _as_file(upload.device, upload)
-    for token in tokens.living(upload.device_id):
+    for token in tokens.living(upload.device_id) if lock.state != State.RETIRED.value else ():
         batch.file(token.hash, file.name, _stored(str(upload.device.code), file, lock.files_revision))
     batch.write()
 
 
-def keep_upload(code: str, name: str, body: bytes, content_type: str, *, now: datetime | None = None) -> None:
-    """Keep a personal directory or call list as the phone's last valid one; what is not valid is dropped."""
+def keep_upload(
+    token_hash: str, name: str, body: bytes, content_type: str, *, now: datetime | None = None
+) -> None:
+    """Keep a personal directory or call list as the phone's last valid one; what is not valid is dropped.
+
+    The token is looked at again once the phone is held: while the body came in slowly, the phone may have
+    been given to another account, where this one's directory is nobody's business.
+    """
     if not _is_well_formed(body):
-        log.info("an upload is not well-formed, dropped", device=code, file=name)
+        log.info("an upload is not well-formed, dropped", token=token_hash[:6], file=name)
         return
-    device = Device.objects.filter(code=code).first()
-    if device is None:
-        return
-    sealed = tokens.keyring().seal(body, upload_about(device, name))
-    upload, _ = Upload.objects.update_or_create(
-        device=device,
-        name=name,
-        defaults={"body": sealed, "content_type": content_type, "at": now or timezone.now()},
-    )
+    living = Token.objects.filter(hash=token_hash).exclude(kind=TokenKind.DEAD.value)
+    with transaction.atomic():
+        found = living.values_list("device", flat=True).first()
+        device = holding.hold(found) if found is not None else None
+        if device is None or not living.filter(device=device).exists():
+            return
+        sealed = tokens.keyring().seal(body, upload_about(device, name))
+        upload, _ = Upload.objects.update_or_create(
+            device=device,
+            name=name,
+            defaults={"body": sealed, "content_type": content_type, "at": now or timezone.now()},
+        )
     publish_upload(upload)
 
 

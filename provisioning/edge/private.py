@@ -106,7 +106,7 @@ class PrivatePath:
                 call, where, segments, inquiry.token_hash, record.facts.mac, clone=verdict.clone
             )
         if verdict.outcome is Outcome.ACCEPTED:
-            return self._take_upload(call, asked, record, inquiry.name)
+            return self._take_upload(call, asked, inquiry.token_hash, inquiry.name)
         if verdict.outcome is Outcome.COMMON:
             return self._commons.answer(self._names.at_root(segments), call, private=True)
         self._refuse(verdict, inquiry, record)
@@ -213,7 +213,7 @@ class PrivatePath:
 
     # --- uploads --------------------------------------------------------------------------------------
 
-    async def _take_upload(self, call: Call, asked: Asked, record: TokenRecord, name: str) -> Answer:
+    async def _take_upload(self, call: Call, asked: Asked, token_hash: str, name: str) -> Answer:
         """Read it to its end; a directory or call list is kept, everything else dropped. Never an error."""
         body = await call.body(LONGEST_DRAIN)
         if body is None:
@@ -221,7 +221,7 @@ class PrivatePath:
         if asked is Asked.KEPT and 0 < len(body) <= LONGEST_KEPT:
             content_type = call.headers.get(b"content-type", b"").decode("latin-1")[:100]
             try:
-                await self._keep_upload(record.facts.code, name, body, content_type)
+                await self._keep_upload(token_hash, name, body, content_type)
             except Away:
                 log.warning("the database is away; an upload is dropped")
             except Exception:

@@ -19,7 +19,7 @@ async def want_file(token_hash: str) -> None:
     return
 
 
-async def keep_upload(code: str, name: str, body: bytes, content_type: str) -> None:
+async def keep_upload(token_hash: str, name: str, body: bytes, content_type: str) -> None:
     raise Away
 
 

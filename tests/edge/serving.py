@@ -56,8 +56,8 @@ class Doors:
         if self.on_want is not None:
             self.on_want(token_hash)
 
-    async def keep_upload(self, code: str, name: str, body: bytes, content_type: str) -> None:
-        self.uploads.append((code, name, body, content_type))
+    async def keep_upload(self, token_hash: str, name: str, body: bytes, content_type: str) -> None:
+        self.uploads.append((token_hash, name, body, content_type))
         if self.away:
             raise Away
 

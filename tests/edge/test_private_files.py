@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.edge.serving import Doors, ServedEdge
-from tests.edge.shelf import CODE, MAC, TOKEN, Shelf, hash_of, token_facts
+from tests.edge.shelf import MAC, TOKEN, Shelf, hash_of, token_facts
 from tests.edge.test_private import URL, has_private_headers
 
 
@@ -105,7 +105,7 @@ def test_a_directory_is_kept_and_served_again(edge: ServedEdge, shelf: Shelf, do
     assert edge.ask(f"/d/{TOKEN}/{name}").status == 404
     headers = {"Content-Type": "text/xml"}
     assert edge.ask(f"/d/{TOKEN}/{name}", method="PUT", body=b"<x/>", headers=headers).status == 204
-    assert doors.uploads == [(CODE, name, b"<x/>", "text/xml")]
+    assert doors.uploads == [(hash_of(TOKEN), name, b"<x/>", "text/xml")]
     shelf.file(b"<x/>", name=name, content_type="text/xml")
     assert edge.ask(f"/d/{TOKEN}/{name}").body == b"<x/>"
     assert [note.check_in for note in shelf.notes()] == []

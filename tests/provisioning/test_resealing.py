@@ -36,7 +36,8 @@ def phone(tree: Tree) -> Device:
     )
     extensions.create(tree.acme, by=tree.ana, username="4101", secret=SECRET)
     claims.claim(request(device), now=NOW)
-    files.keep_upload(str(device.code), "00005e005301-contact.xml", b"<contacts/>", "text/xml", now=NOW)
+    token = Token.objects.get(device=device, kind="current").hash
+    files.keep_upload(token, "00005e005301-contact.xml", b"<contacts/>", "text/xml", now=NOW)
     return device
 
 
