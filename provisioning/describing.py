@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devices.models import Device
-from provisioning import facts, locking, policies
+from provisioning import facts, locking, policies, tokens
 from provisioning.gate import Outcome, State, TokenKind
 from provisioning.models import Claim, DeviceEvent, Lock, Token
 from provisioning.sentences import SIGNS, when
@@ -31,11 +31,13 @@ _UNDER_SUSPICION = (
     "What it has keeps working. To set it up again, ask your provider, open a window there, or unlock it for"
     " one address only."
 )
+_SAY_WHICH = "Say which of the two is the real phone. Both are served until then, at most 30 days."
 _REASONS = {
     Lock.Reason.STALE: "It was not set up in time.",
     Lock.Reason.PREVIOUSLY_REGISTERED: "It was registered here before.",
     Lock.Reason.MOVED: "It came from another account.",
 }
+_NOTHING = "It gets nothing from anywhere."
 _HANDOVER = {
     WAITING: "Let in, and not at its private URL yet. That takes up to {minutes} minutes.",
     WAITING_SLOWLY: (
@@ -58,6 +60,14 @@ _HANDOVER = {
 
 
 @dataclass(frozen=True, slots=True)
+class CloneView:
+    """Two parties hold the phone's private URLs (T3): since when, and from where the former one was used."""
+
+    since: datetime
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class LockView:
     """What every page and API answer shows of a lock, true at one moment."""
 
@@ -71,6 +81,7 @@ class LockView:
     next: str
     sentence: str
     suspicion: bool
+    clone: CloneView | None
     suspicion_since: datetime | None
     suspicion_until: datetime | None
     suspicion_why: str
@@ -93,6 +104,7 @@ class LockView:
             "suspicion_since": _utc(self.suspicion_since) if self.suspicion_since else None,
             "suspicion_until": _utc(self.suspicion_until) if self.suspicion_until else None,
             "suspicion_why": self.suspicion_why,
+            "clone": {"since": _utc(self.clone.since), "address": self.clone.address} if self.clone else None,
             "handover": self.handover,
         }
 
@@ -111,15 +123,29 @@ def describe_locks(devices: Sequence[Device], *, now: datetime) -> dict[int, Loc
         )
     }
     effective = policies.effective_many({lock.device.account for lock in locks.values()})
-    handovers = _handovers([lock.device for lock in locks.values()], now)
+    retired = {pk for pk, lock in locks.items() if lock.state == State.RETIRED.value}
+    handovers = _handovers([lock.device for pk, lock in locks.items() if pk not in retired], now)
+    clones, last_files = _clones(locks, now), _last_files(retired, now)
     return {
-        pk: _view(lock, effective[lock.device.account_id], handovers.get(pk), now)
+        pk: _view(
+            lock,
+            effective[lock.device.account_id],
+            handovers.get(pk),
+            clones.get(pk),
+            last_files.get(pk),
+            now,
+        )
         for pk, lock in locks.items()
     }
 
 
 def _view(
-    lock: Lock, policy: policies.Effective, handover: tuple[str, datetime] | None, now: datetime
+    lock: Lock,
+    policy: policies.Effective,
+    handover: tuple[str, datetime] | None,
+    clone: CloneView | None,
+    last_file: datetime | None,
+    now: datetime,
 ) -> LockView:
     device, zone = lock.device, lock.device.account.time_zone
     state, since, by, reason = State(lock.state), lock.since, lock.by, lock.reason
@@ -133,6 +159,8 @@ def _view(
         until = lock.armed_at + policy.fresh_ttl
         if until <= now:
             state, since, by, reason, until = State.LOCKED, until, "the clock", Lock.Reason.STALE.value, None
+    elif state is State.RETIRED:
+        until = last_file
     suspicion = locking.is_suspected(lock, now)
     bound = bound_origin(lock) if state is not State.NEW else None
     shown = when(until, zone, now=now) if until else ""
@@ -144,6 +172,8 @@ def _view(
         scoped = state is State.UNLOCKED and lock.grant_origin is not None
         if state in (State.NEW, State.LOCKED, State.UNLOCKED) and not scoped:
             step = _UNDER_SUSPICION
+    if clone is not None and state in (State.NEW, State.LOCKED, State.UNLOCKED):
+        step = _SAY_WHICH
     if not device.is_enabled and state is not State.QUARANTINED:
         step = "The phone is disabled. Enable it first."
     word, sentence_of_handover = _handover_words(device, handover, zone, now)
@@ -161,6 +191,7 @@ def _view(
         suspicion_since=lock.suspicion_since if suspicion else None,
         suspicion_until=lock.suspicion_until if suspicion else None,
         suspicion_why=lock.suspicion_why if suspicion else "",
+        clone=clone,
         handover=word,
         handover_sentence=sentence_of_handover,
         zone=zone,
@@ -173,6 +204,27 @@ def _suspected(lock: Lock, zone: str, now: datetime) -> str:
     since = f"since {when(lock.suspicion_since, zone, now=now)} " if lock.suspicion_since else ""
     why = f": {sign}" if (sign := SIGNS.get(lock.suspicion_why)) else ""
     return f"Under suspicion {since}until {when(lock.suspicion_until, zone, now=now)}{why}."
+
+
+def _clones(pks: Iterable[int], now: datetime) -> dict[int, CloneView]:
+    """The phones of which two parties hold private URLs, with when and from where that was seen first (T3)."""
+    found: dict[int, datetime] = {}
+    for token in tokens.suspected(pks, now):
+        if token.device_id is not None and token.clone_since is not None:
+            found.setdefault(token.device_id, token.clone_since)
+    told = DeviceEvent.objects.filter(device__in=found, what="clone-suspected") if found else ()
+    addresses = {(event.device_id, event.at): event.address for event in told}
+    return {pk: CloneView(since, addresses.get((pk, since), "")) for pk, since in found.items()}
+
+
+def _last_files(pks: Iterable[int], now: datetime) -> dict[int, datetime]:
+    """Until when retired phones get their last file (E19); not of those whose tokens are all dead."""
+    ends: dict[int, datetime] = {}
+    living = Token.objects.filter(device__in=list(pks), until__gt=now).exclude(kind=TokenKind.DEAD.value)
+    for pk, until in living.order_by("until").values_list("device_id", "until"):
+        if pk is not None and until is not None:
+            ends[pk] = until
+    return ends
 
 
 def bound_origin(lock: Lock) -> str | None:
@@ -195,11 +247,12 @@ def _words(
     """The sentence of a state, and what can be done next."""
     if state is State.QUARANTINED:
         return (
-            f"Quarantined since {since}. It gets nothing from anywhere.",
+            f"Quarantined since {since}. {_NOTHING}",
             "Only your provider can lift that.",
         )
     if state is State.RETIRED:
-        return f"Retired since {since}.", "Re-arm it to bring it back."
+        rest = f"Its private URL gives a file without accounts until {until}." if until else _NOTHING
+        return f"Retired since {since}. {rest}", "Re-arm it to bring it back."
     if state is State.UNLOCKED:
         return _unlocked(lock, until)
     if state is State.NEW:

@@ -18,6 +18,7 @@ from tests.world import Tenant, World, make_key, program, signed_in
 #: Addresses of the API that take no GET.
 WITHOUT_GET = {"nowhere", "unlock-all", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
+WITHOUT_GET |= {"device-take-back", "device-clone"}
 WITHOUT_GET |= {"extension-new-secret", "extension-expose", "account-delete", "account-restore"}
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")

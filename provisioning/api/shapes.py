@@ -18,6 +18,13 @@ STATES = [(state.value, state.value) for state in State]
 OUTCOMES = [(outcome.value, outcome.value) for outcome in Outcome]
 
 
+class CloneShape(Shape):
+    """Two parties hold private URLs of the phone: since when, and from where the former one was used."""
+
+    since = serializers.DateTimeField()
+    address = serializers.CharField()
+
+
 class LockShape(Shape):
     """The lock of a phone: what it is, since when, by whom, until when, and what can be done next."""
 
@@ -33,6 +40,7 @@ class LockShape(Shape):
     suspicion_since = serializers.DateTimeField(allow_null=True)
     suspicion_until = serializers.DateTimeField(allow_null=True)
     suspicion_why = serializers.CharField()
+    clone = CloneShape(allow_null=True)
     handover = serializers.CharField(allow_null=True)
 
 

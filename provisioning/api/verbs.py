@@ -3,21 +3,51 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
+from accounts.refusals import Invalid
 from accounts.roles import Power
 from accounts.shapes import LineField, Shape
 from devices.models import Device
-from provisioning import locking, suspicion
+from provisioning import clones, locking, suspicion, taking_back
 from provisioning.api.fields import OriginField, with_for
 from provisioning.api.shapes import LockShape
+from provisioning.models import Claim
 
 
 class QuarantineShape(Shape):
     reason = LineField(max_length=300)
+
+
+class ClaimShape(Shape):
+    """A first fetch that brought new tokens: when, by which rule, from where; undone, or offered to be."""
+
+    code = serializers.UUIDField()
+    at = serializers.DateTimeField()
+    rule = serializers.CharField()
+    address = serializers.CharField()
+    agent = serializers.CharField()
+    undone_at = serializers.DateTimeField(allow_null=True)
+    offered = serializers.SerializerMethodField(help_text="Undone by a take-back that names none.")
+
+    def get_offered(self, claim: Claim) -> bool:
+        return bool(claim.pk == self.context["offered"])
+
+
+class TakeBackShape(Shape):
+    claim = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="It and all later ones are undone; without it, the offered one.",
+    )
+
+
+class CloneAnswerShape(Shape):
+    decision = serializers.ChoiceField(list(clones.ANSWERS.items()))
 
 
 class _Release(Shape):
@@ -36,6 +66,8 @@ class Verbs(Door):
     verb_powers: ClassVar[dict[str, Power]] = {
         "quarantine": Power.QUARANTINE_DEVICE,
         "release": Power.RELEASE_DEVICE,
+        "take_back": Power.TAKE_BACK,
+        "clone": Power.TAKE_BACK,
     }
 
     def lock_of(self, device: Device) -> dict[str, Any]:
@@ -63,4 +95,34 @@ class Verbs(Door):
             unlock=wanted.get("for"),
             origin=wanted.get("origin"),
         )
+        return Response(self.lock_of(device))
+
+    @extend_schema(responses=ClaimShape(many=True), filters=False)
+    @action(detail=True, filterset_class=None)
+    def claims(self, request: Request, code: str) -> Response:
+        """Every time it was set up, since it was entered, moved or swapped, the newest first."""
+        device = self.get_object()
+        offered = taking_back.offered(device)
+        page = self.paginate_queryset(device.claims.order_by("-pk")) or []
+        shown = ClaimShape(page, many=True, context={"offered": offered.pk if offered else None})
+        return self.get_paginated_response(shown.data)
+
+    @extend_schema(request=TakeBackShape, responses=LockShape)
+    @action(detail=True, methods=["post"], url_path="take-back")
+    def take_back(self, request: Request, code: str) -> Response:
+        """Undo a claim and all later ones: what they brought is dead at once (E16)."""
+        device = self.get_object()
+        wanted = self.read(request, TakeBackShape).get("claim")
+        claim = device.claims.filter(code=wanted).first() if wanted else None
+        if wanted and claim is None:
+            raise Invalid("claim", "There is no claim of this phone with this code.", rule="E16")
+        taking_back.take_back(device, by=self.actor, claim=claim)
+        return Response(self.lock_of(device))
+
+    @extend_schema(request=CloneAnswerShape, responses=LockShape)
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, code: str) -> Response:
+        """Answer a suspected clone: take it back, say that it was moved, or change its SIP secrets (T3)."""
+        device = self.get_object()
+        clones.answer(device, by=self.actor, **self.read(request, CloneAnswerShape))
         return Response(self.lock_of(device))

@@ -151,6 +151,7 @@ def test_the_api_gets_plain_values(locked: Device, ana: Actor) -> None:
         "suspicion_since": None,
         "suspicion_until": None,
         "suspicion_why": "",
+        "clone": None,
         "handover": None,
     }
 
@@ -162,9 +163,9 @@ def test_many_phones_cost_as_many_queries_as_two(
     for device in phones:
         hand_over(device, claimed(device, rule="R4"))
         came_over(device)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         describing.describe_locks(phones[:2], now=timezone.now())
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         describing.describe_locks(phones, now=timezone.now())
 
 
