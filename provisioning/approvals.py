@@ -119,6 +119,13 @@ def sweep(now: datetime) -> int:
     return closed
 
 
+def close_for(device: Device, *, by: Actor, now: datetime) -> None:
+    """Close the card of a phone that asks no more: given away, swapped or retired. Its lock's row is held."""
+    Approval.objects.filter(device=device, status=Approval.Status.OPEN).update(
+        status=Approval.Status.CLOSED, decided_at=now, decided_by=by.label
+    )
+
+
 def _close(card: Approval, now: datetime) -> None:
     card.status, card.decided_at, card.decided_by = Approval.Status.CLOSED, now, CLOCK.label
     card.save(update_fields=["status", "decided_at", "decided_by"])

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from accounts import audit, cleaning
@@ -25,6 +25,7 @@ from security.networks import Network, origin_of, parse_address
 
 CLOCK = Actor.system("the clock")
 DAY = timedelta(days=1)
+LEFT_OPEN = timedelta(days=7)
 OWNER_UNLOCKS_A_DAY = 3
 SHIP_AHEAD = timedelta(days=60)
 SHORTEST_FRESH_TIME = timedelta(hours=1)
@@ -214,6 +215,14 @@ def is_suspected(lock: Lock, now: datetime) -> bool:
     return lock.suspicion_until is not None and now < lock.suspicion_until
 
 
+def left_open(now: datetime) -> "QuerySet[Lock]":
+    """Unlocks *until first fetch* that nobody has used for more than 7 days, the oldest first."""
+    found: QuerySet[Lock] = Lock.objects.filter(
+        state=State.UNLOCKED.value, grant_until=None, grant_given_at__lt=now - LEFT_OPEN
+    )
+    return found.order_by("grant_given_at")
+
+
 def locked_row(device: Device, *, beside: Iterable[int] = ()) -> Lock:
     """The phone's lock, its row held until the transaction ends, so that a claim and a verb take turns.
 
@@ -289,7 +298,9 @@ def rearm(device: Device, *, by: Actor, ship_on: date | None = None, now: dateti
                 "Others have tried to get this phone's file. Your provider can re-arm it.",
                 code="under-suspicion",
             )
-        if lock.state == State.RETIRED.value:
+        was_retired = lock.state == State.RETIRED.value
+        if was_retired:
+            publishing.withdrawn(device)
             tokens.kill_all(device, now=now)
             Claim.objects.filter(device=device).update(device=None)  # out of E16's reach
         close_grant(lock, state=State.NEW, since=now, by=by.label)
@@ -304,7 +315,8 @@ def rearm(device: Device, *, by: Actor, ship_on: date | None = None, now: dateti
         }
         audit.record(by, "device.rearmed", device, now=now, **details)
         events.write(device, "rearmed", by=by, rule="E11", at=now, **details)
-        publishing.device_changed(device.pk)
+        # A last file that is just being compiled must not pass for one of the new tokens'.
+        publishing.device_changed(device.pk, files=was_retired)
     return lock
 
 

@@ -252,6 +252,19 @@ _HAPPENED: dict[str, Texts] = {
     "setting-changed": ("Setting {setting} changed by {actor}.", "A setting changed."),
     "extension-changed": ("Extension {extension} changed by {actor}.", "An extension changed."),
     "removed": ("Removed by {actor}.", "Removed."),
+    "yielded": ("Never set up within 30 days, and its MAC was entered elsewhere: removed.",),
+    "moved-away": ("Moved to another account by {actor}.", "Moved to another account."),
+    "moved-here": ("Moved here from another account by {actor}.", "Moved here from another account."),
+    "account-moved": (
+        "Its account was moved below another one by {actor}.",
+        "Its account was moved below another one.",
+    ),
+    "swapped": ("New hardware, set in by {actor}: {new} instead of {old}.", "New hardware."),
+    "retired": (
+        "Retired by {actor}. Its private URL gives a file without accounts until {until}.",
+        "Retired by {actor}.",
+        "Retired.",
+    ),
     "unlocked": (
         "Unlocked by {actor} for {origin} only, until {until}.",
         "Unlocked by {actor} for any address, until {until}.",

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Account
-from accounts.scope import ScopedQuerySet
+from accounts.scope import Actor, ScopedQuerySet
 from devices.models import Device, Site
 from provisioning.models.locks import OwnedThen
 from security.networks import Network
@@ -59,6 +59,12 @@ class Window(models.Model):
         return Network.from_hex(self.first, self.last)
 
 
+class ApprovalQuerySet(OwnedThen):
+    def visible_to(self, actor: Actor) -> Self:
+        """As what happened, but only while the phone is there: a card shows the phone as it is now."""
+        return super().visible_to(actor).filter(device__account=F("account"))
+
+
 class Approval(models.Model):
     """A card: a phone was refused somewhere, and a person may say yes or no (E14)."""
 
@@ -84,7 +90,7 @@ class Approval(models.Model):
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.CharField(max_length=200, blank=True)
 
-    objects = OwnedThen.as_manager()
+    objects = ApprovalQuerySet.as_manager()
 
     class Meta:
         ordering = ["-last_try_at"]
