@@ -21,6 +21,7 @@ EVERY = {
     # what                                            seconds
     "provisioning.tasks.end_what_is_over": 20,
     "provisioning.tasks.refresh_lists": 60,
+    "provisioning.tasks.tell_waiting": 300,
     "provisioning.tasks.forget": 24 * 3600,
 }
 app.conf.beat_schedule = {

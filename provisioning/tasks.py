@@ -6,6 +6,7 @@ from django.utils import timezone
 from provisioning import store
 
 COMPILED_AT_ONCE = 100
+AGAIN = 600  # seconds until a sweep goes on that did not come to its end
 
 
 @shared_task(autoretry_for=(store.Away,), max_retries=5, retry_backoff=True)
@@ -69,11 +70,24 @@ def refresh_lists() -> int:
 
 
 @shared_task
-def forget() -> int:
-    """What was kept long enough goes: dead tokens."""
-    from provisioning import keeper, tokens
+def tell_waiting() -> int:
+    """E-mails about what came up since the last ones, and the digests; safe to run twice or late."""
+    from provisioning import digests, keeper
 
     now = timezone.now()
-    gone = tokens.forget(now)
+    told = digests.tell_waiting(now)
+    keeper.stamp("tell-waiting", now)
+    return told
+
+
+@shared_task
+def forget() -> int:
+    """What was kept long enough goes (section 9); what the time was too short for goes at once after."""
+    from provisioning import keeper, keeping
+
+    now = timezone.now()
+    swept = keeping.sweep(now)
     keeper.stamp("forget", now)
-    return gone
+    if swept.ran_out:
+        forget.apply_async(countdown=AGAIN)
+    return swept.gone

@@ -14,6 +14,8 @@ from provisioning import sentences
 from provisioning.models import Lock, Told
 
 REFUSED_MACS_EVERY = timedelta(days=1)
+#: What digests.py gathers, by the names in Told.
+WAITING, NEW_PLACES, RESETS, OPEN_ENDS = "waiting", "new-places", "resets", "open-ends"
 
 
 def tell(what: str, row: int, text: str, *, now: datetime) -> int:
@@ -92,6 +94,27 @@ def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
     return supporters.count()
 
 
+def put_down_new_place(device: Device, *, now: datetime) -> None:
+    """`poll_from_new_origin` = alert: the next hourly e-mail names this phone (digests.py)."""
+    with transaction.atomic():
+        # A first one is due at once.
+        told, is_first = Told.objects.select_for_update().get_or_create(
+            account=device.account,
+            what=NEW_PLACES,
+            defaults={"at": now - timedelta(hours=1), "names": [device.pk]},
+        )
+        if not is_first and device.pk not in told.names:
+            told.names = [*told.names, device.pk]
+            told.save(update_fields=["names"])
+
+
+def _origin_drift(row: int, text: str, now: datetime) -> int:
+    device = Device.objects.select_related("account").filter(pk=row).first()
+    if device is not None:
+        put_down_new_place(device, now=now)
+    return 0
+
+
 def _own_unlock(row: int, text: str, now: datetime) -> int:
     device = Device.objects.select_related("account").filter(pk=row).first()
     return of_own_unlock(device, owner=text, now=now) if device else 0
@@ -110,6 +133,7 @@ def _refused_macs(row: int, text: str, now: datetime) -> int:
 #: What is told, by its name in `publishing.tell_later`: of a phone or of an account, with a text.
 _TOLD: dict[str, Callable[[int, str, datetime], int]] = {
     "own-unlock": _own_unlock,
+    "origin-drift": _origin_drift,
     "yielded": _yielded,
     "refused-macs": _refused_macs,
 }

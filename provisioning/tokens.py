@@ -1,5 +1,6 @@
 """Private URLs' secret parts: drawn, sealed, found by their HMAC, aged."""
 
+import contextlib
 import secrets
 import string
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts import sealing
 from devices.catalog import catalog
 from devices.models import Device
-from provisioning import facts, wire
+from provisioning import facts, store, wire
 from provisioning.gate import REPEAT_TIME, TokenKind
 from provisioning.models import Claim, Token
 from security.networks import Network
@@ -22,7 +23,6 @@ ALPHABET = string.ascii_lowercase + string.digits
 ENTRY_TIME = timedelta(seconds=REPEAT_TIME)
 SLOW_ENTRY_TIME = timedelta(hours=24)  # where the bootstrap takes up to an hour, or a restart
 CLONE_TIME = timedelta(days=30)
-DEAD_KEPT = timedelta(days=400)
 
 
 @cache
@@ -113,10 +113,11 @@ def used_first(token: Token, *, overlap: timedelta, now: datetime) -> bool:
         return False
     token.first_used_at = now
     token.save(update_fields=["first_used_at"])
-    earlier = Token.objects.filter(device=token.device_id, claim__lt=token.claim_id)
-    earlier.filter(kind=TokenKind.FORMER.value, superseded_at=None).update(
-        superseded_at=now, until=now + overlap
+    earlier = Token.objects.filter(
+        device=token.device_id, claim__lt=token.claim_id, kind=TokenKind.FORMER.value, superseded_at=None
     )
+    earlier.filter(until__lte=now + overlap).update(superseded_at=now)  # a retired phone's ends sooner (E19)
+    earlier.update(superseded_at=now, until=now + overlap)
     if token.kind != TokenKind.ENTRY.value:
         entries = Token.objects.filter(
             device=token.device_id, claim__lte=token.claim_id, kind=TokenKind.ENTRY.value
@@ -212,7 +213,20 @@ def bury(now: datetime) -> int:
     return buried + Token.objects.filter(pk__in=names).update(kind=TokenKind.DEAD.value, until=now)
 
 
-def forget(now: datetime) -> int:
-    """Dead tokens are remembered for 400 days."""
-    old = Q(kind=TokenKind.DEAD.value, until__lt=now - DEAD_KEPT)
-    return Token.objects.filter(old).delete()[0]
+def wipe(*, before: datetime, most: int) -> int:
+    """Some of the tokens that died before lose their text: from here on no take-back (E16) revives them."""
+    old = Token.objects.filter(kind=TokenKind.DEAD.value, until__lt=before).exclude(sealed=b"")
+    oldest = list(old.order_by("until").values_list("pk", flat=True)[:most])
+    return old.filter(pk__in=oldest).update(sealed=b"")
+
+
+def forget(*, before: datetime, most: int) -> int:
+    """Some of the tokens that died before are remembered no more (T5), nor in the store."""
+    old = Token.objects.filter(kind=TokenKind.DEAD.value, until__lt=before)
+    oldest = dict(old.order_by("until").values_list("pk", "hash")[:most])
+    gone = old.filter(pk__in=oldest).delete()[0]
+    batch = store.Batch()
+    batch.remove(wire.token_key(name) for name in oldest.values())
+    with contextlib.suppress(store.Away):  # a store that starts anew is filled without them
+        batch.write()
+    return gone

@@ -1,0 +1,294 @@
+"""How long things are kept (section 9): one table of platform values, and the sweep that follows it."""
+
+import time
+from calendar import monthrange
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.models import GRACE, AuditEntry
+from provisioning import removing, shortening, tokens
+from provisioning.gate import TokenKind
+from provisioning.models import (
+    Approval,
+    CheckInHour,
+    Claim,
+    Denial,
+    DeviceEvent,
+    FailureKey,
+    Job,
+    JobItem,
+    MacRecord,
+    Proof,
+    Swept,
+    Token,
+    Upload,
+    Window,
+)
+from security.models import Ban
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+A_SWEEP, A_LINE = 600.0, 150.0  # seconds; what is left then goes with the next one
+
+#: Takes what is older than the time, a batch at a time, and says how much went; `since` is how far it came.
+Take = Callable[[datetime, datetime | None], Iterator[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A length of time in days, or in months of the calendar."""
+
+    days: int = 0
+    months: int = 0
+
+    def before(self, now: datetime) -> datetime:
+        """The moment from which on things are kept."""
+        year, month = divmod(now.year * 12 + now.month - 1 - self.months, 12)
+        day = min(now.day, monthrange(year, month + 1)[1])
+        return now.replace(year=year, month=month + 1, day=day) - timedelta(days=self.days)
+
+    def __str__(self) -> str:
+        count, unit = (self.months, "month") if self.months else (self.days, "day")
+        return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One line of the table: what is kept, for how long, and what becomes of it then."""
+
+    name: str
+    what: str
+    term: Term
+    take: Take = field(repr=False)
+    then: str = "Goes"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """How much one sweep took, and whether its time was too short for the rest."""
+
+    gone: int
+    ran_out: bool
+
+
+# --- how it goes -------------------------------------------------------------------------------------------
+
+
+def rows(find: Callable[[datetime], "QuerySet[Any]"], by: str = "at") -> Take:
+    """Delete what is found, the oldest first; what changed after it was found is judged again."""
+
+    def take(cut: datetime, since: datetime | None) -> Iterator[int]:
+        while ids := list(find(cut).order_by(by).values_list("pk", flat=True)[:BATCH]):
+            with transaction.atomic():
+                find(cut).filter(pk__in=ids).delete()
+            yield len(ids)
+
+    return take
+
+
+def batches(some: Callable[[datetime], int]) -> Take:
+    """Call for one batch after the other until nothing is left."""
+
+    def take(cut: datetime, since: datetime | None) -> Iterator[int]:
+        while gone := some(cut):
+            yield gone
+
+    return take
+
+
+def both(*takes: Take) -> Take:
+    """One after the other: what hangs on something goes before it."""
+
+    def take(cut: datetime, since: datetime | None) -> Iterator[int]:
+        for one in takes:
+            yield from one(cut, since)
+
+    return take
+
+
+def _audit(cut: datetime) -> int:
+    return AuditEntry.objects.sweep(before=cut, most=BATCH)
+
+
+def _old_claims(cut: datetime) -> "QuerySet[Claim]":
+    """A claim stays with its private URLs: by it they know which of them is the newer one (T2, T3)."""
+    living = Token.objects.filter(claim=OuterRef("pk")).exclude(kind=TokenKind.DEAD.value)
+    return Claim.objects.filter(~Exists(living), at__lt=cut)
+
+
+def _bindings(cut: datetime) -> int:
+    """E9 asks for the former binding within 30 days only."""
+    left = MacRecord.objects.filter(left_at__lt=cut).exclude(bound_first="", bound_site_code=None)
+    ids = list(left.order_by("left_at").values_list("pk", flat=True)[:BATCH])
+    with transaction.atomic():
+        left.filter(pk__in=ids).update(bound_first="", bound_last="", bound_site_code=None)
+    return len(ids)
+
+
+# --- the table ---------------------------------------------------------------------------------------------
+
+REFUSED = Q(what="request", outcome="refused")
+OPEN = Approval.Status.OPEN
+
+KEPT: tuple[Kept, ...] = (
+    Kept(
+        "keys",
+        "Failures of an address, hour by hour",
+        Term(days=30),
+        rows(lambda cut: FailureKey.objects.filter(hour__lt=cut), "hour"),
+    ),
+    Kept(
+        "refusals",
+        "Refused requests in the phones' logs",
+        Term(days=30),
+        rows(lambda cut: DeviceEvent.objects.filter(REFUSED, at__lt=cut)),
+    ),
+    Kept(
+        "addresses",
+        "Full addresses in the phones' logs, in claims that are history and in answered approvals",
+        Term(days=90),
+        both(
+            shortening.events,
+            batches(lambda cut: shortening.claims(_old_claims(cut))),
+            shortening.approvals,
+        ),
+        "Shortened to their /24 or /48",
+    ),
+    Kept(
+        "events",
+        "All else in the phones' logs",
+        Term(months=13),
+        rows(lambda cut: DeviceEvent.objects.filter(at__lt=cut)),
+    ),
+    Kept(
+        "claims", "Claims, once none of their private URLs works any more", Term(months=13), rows(_old_claims)
+    ),
+    Kept(
+        "check-ins",
+        "Check-ins by the hour",
+        Term(months=13),
+        rows(lambda cut: CheckInHour.objects.filter(hour__lt=cut), "hour"),
+    ),
+    Kept(
+        "proofs",
+        "Where a phone has proved itself, since it last did",
+        Term(days=90),
+        rows(lambda cut: Proof.objects.filter(at__lt=cut)),
+    ),
+    Kept(
+        "approvals",
+        "Approvals that were answered or closed",
+        Term(months=13),
+        rows(
+            lambda cut: Approval.objects.filter(last_try_at__lt=cut, closes_at__lt=cut).exclude(status=OPEN),
+            "closes_at",
+        ),
+    ),
+    Kept(
+        "windows",
+        "Windows that are over",
+        Term(months=13),
+        rows(lambda cut: Window.objects.filter(ends_at__lt=cut), "ends_at"),
+    ),
+    Kept(
+        "jobs",
+        "Jobs that are finished",
+        Term(months=13),
+        both(
+            rows(lambda cut: JobItem.objects.filter(job__finished_at__lt=cut), "pk"),
+            rows(lambda cut: Job.objects.filter(finished_at__lt=cut), "pk"),
+        ),
+    ),
+    Kept("audit", "The audit", Term(months=24), batches(_audit)),
+    Kept(
+        "bans",
+        "Bans and blocks with their evidence, since they ended",
+        Term(days=90),
+        rows(lambda cut: Ban.objects.filter(Q(ends_at__lt=cut) | Q(lifted_at__lt=cut)), "ends_at"),
+    ),
+    Kept(
+        "denials",
+        "Denied addresses, since the denial ended",
+        Term(days=30),
+        rows(lambda cut: Denial.objects.filter(until__lt=cut), "until"),
+    ),
+    Kept(
+        "uploads",
+        "Directories and call lists that phones put away",
+        Term(days=30),
+        rows(lambda cut: Upload.objects.filter(at__lt=cut)),
+    ),
+    Kept(
+        "token-texts",
+        "The sealed text of private URLs that are over",
+        Term(days=30),
+        batches(lambda cut: tokens.wipe(before=cut, most=BATCH)),
+        "Goes; a hash stays",
+    ),
+    Kept(
+        "tokens",
+        "Private URLs that are over, as hashes",
+        Term(days=400),
+        batches(lambda cut: tokens.forget(before=cut, most=BATCH)),
+    ),
+    Kept(
+        "bindings",
+        "Where a removed phone was locked to, in the ledger of MACs",
+        Term(days=30),
+        batches(_bindings),
+        "Goes; the MAC stays as a hash",
+    ),
+    Kept(
+        "sessions",
+        "Sessions of people, since they ended",
+        Term(days=1),
+        rows(lambda cut: Session.objects.filter(expire_date__lt=cut), "expire_date"),
+    ),
+    Kept(
+        "accounts",
+        "Deleted accounts with all that is in them",
+        Term(days=GRACE.days),
+        removing.accounts,
+        "Go; the ledger of MACs (hashes) and the audit stay",
+    ),
+)
+
+
+# --- the sweep ---------------------------------------------------------------------------------------------
+
+
+def sweep(now: datetime, *, seconds: float = A_SWEEP) -> Sweep:
+    """Take away what was kept long enough, line by line; safe to run twice or late."""
+    over = time.monotonic() + seconds
+    swept = [_sweep_line(kept, now, min(over, time.monotonic() + A_LINE)) for kept in KEPT]
+    return Sweep(sum(line.gone for line in swept), any(line.ran_out for line in swept))
+
+
+def _sweep_line(kept: Kept, now: datetime, over: float) -> Sweep:
+    """Sweep one line and write down what went; a line that fails keeps no other from its turn."""
+    cut = kept.term.before(now)
+    last = Swept.objects.filter(name=kept.name).first()
+    reached = last.reached if last else None
+    gone, ran_out, failed = 0, False, False
+    try:
+        for took in kept.take(cut, reached):
+            gone += took
+            if ran_out := time.monotonic() >= over:
+                break
+    except Exception:
+        log.exception("a line of the keeping table failed", line=kept.name)
+        failed = True
+    is_whole = not (ran_out or failed)
+    Swept.objects.update_or_create(
+        name=kept.name,
+        defaults={"at": now, "gone": gone, "is_whole": is_whole, "reached": cut if is_whole else reached},
+    )
+    return Sweep(gone, ran_out)
