@@ -140,16 +140,20 @@ def unlock(request: PageRequest, code: UUID) -> HttpResponse:
     now = timezone.now()
     scope = scope_of(request, device, now)
     scoped_to = scope["scoped_to"]
-    initial = {"span": "7d", "scope": "one" if scoped_to else "any", "hours": 8, "address": scoped_to}
+    frame = frame_of(request, device, "unlock")
+    only_one = scoped_to is not None or frame["lock"].suspicion
+    initial = {"span": "7d", "scope": "one" if only_one else "any", "hours": 8, "address": scoped_to}
     form = UnlockForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             lock = locking.unlock(device, by=request.actor, span=form.chosen_span(), origin=form.origin())
             messages.success(request, unlocked_words(device, lock.grant_until))
             return redirect("phone", code=device.code)
-    context = {"form": form, **scope, **ends(device, now)}
-    context["address"] = form["address"].value() or next(iter(scope["others"]), "")
-    return render(request, "devices/phone_unlock.html", {**frame_of(request, device, "unlock"), **context})
+    context = {**frame, "form": form, "only_one": only_one, **scope, **ends(device, now)}
+    # Under suspicion whoever was refused is nobody to be let in by a careless click.
+    tried = "" if frame["lock"].suspicion else next(iter(scope["others"]), "")
+    context["address"] = form["address"].value() or tried
+    return render(request, "devices/phone_unlock.html", context)
 
 
 def ends(device: Device, now: datetime) -> dict[str, Any]:

@@ -30,10 +30,10 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 @pytest.fixture
 def working(phone: Device, clock: Any) -> Device:
     """Ben's phone, set up at HOME an hour ago, at its private URL since."""
-    claims.claim(request(phone, HOME))
+    claims.claim(request(phone, HOME), now=timezone.now())
     clock.shift(MINUTE)
     token = Token.objects.get(device=phone, kind=TokenKind.CURRENT.value)
-    claims.first_use(token.hash, parse_address(HOME))
+    claims.first_use(token.hash, parse_address(HOME), now=timezone.now())
     clock.shift(HOUR)
     return phone
 
@@ -263,7 +263,7 @@ def test_what_was_used_before_the_lock_changed_does_not_count(
     polls(working, (AWAY, timedelta()))
     clock.shift(12 * HOUR)
     if change == "claimed at home":
-        assert claims.claim(request(working, HOME)).verdict.rule == "R4"
+        assert claims.claim(request(working, HOME), now=timezone.now()).verdict.rule == "R4"
     else:
         locking.unlock(working, by=ana)
         locking.lock_again(working, by=ana)
@@ -277,7 +277,7 @@ def test_what_was_used_before_the_lock_changed_does_not_count(
 
 def test_a_note_from_before_the_lock_changed_says_nothing(working: Device, clock: Any, now: datetime) -> None:
     clock.shift(DAY)
-    assert claims.claim(request(working, HOME)).verdict.rule == "R4"
+    assert claims.claim(request(working, HOME), now=timezone.now()).verdict.rule == "R4"
     clock.shift(MINUTE)
 
     late = (used(working, AWAY, now, drift=True), used(working, AWAY, now + DAY, drift=True))
@@ -352,12 +352,12 @@ def test_it_is_told_audited_and_published(
 
 
 def test_a_reset_where_it_stays_needs_nobody_then(working: Device, clock: Any) -> None:
-    assert claims.claim(request(working, AWAY)).verdict.rule == "R6"
+    assert claims.claim(request(working, AWAY), now=timezone.now()).verdict.rule == "R6"
     polls(working, (AWAY, timedelta()), (AWAY, DAY))
     clock.shift(2 * DAY)
 
-    assert claims.claim(request(working, AWAY)).verdict.rule == "R4"
-    assert claims.claim(request(working, HOME)).verdict.rule == "R6"
+    assert claims.claim(request(working, AWAY), now=timezone.now()).verdict.rule == "R4"
+    assert claims.claim(request(working, HOME), now=timezone.now()).verdict.rule == "R6"
 
 
 def test_phones_at_their_place_cost_no_query(working: Device, django_assert_num_queries: Any) -> None:

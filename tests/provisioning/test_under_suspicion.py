@@ -102,10 +102,10 @@ def test_the_store_knows_at_once(
 @pytest.fixture
 def working(phone: Device, clock: Any) -> Device:
     """A phone that was set up at home and uses its private URL."""
-    claims.claim(request(phone, HOME))
+    claims.claim(request(phone, HOME), now=timezone.now())
     token = Token.objects.get(device=phone, kind="current")
     clock.shift(MINUTE)
-    claims.first_use(token.hash, parse_address(HOME))
+    claims.first_use(token.hash, parse_address(HOME), now=timezone.now())
     clock.shift(HOUR)
     return phone
 
@@ -144,7 +144,7 @@ def test_at_the_root_only_home_a_scoped_unlock_or_a_window_lets_it_in(
 
     def rule(address: str) -> str:
         clock.shift(MINUTE)
-        return claims.claim(request(working, address)).verdict.rule
+        return claims.claim(request(working, address), now=timezone.now()).verdict.rule
 
     assert (rule(AWAY), rule(HOME)) == ("R6", "R4")
     locking.unlock(working, by=ana, span=Span.parse("24h"), origin=origin(ELSEWHERE))
