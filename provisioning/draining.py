@@ -14,6 +14,7 @@ from provisioning import (
     approvals,
     claims,
     clones,
+    events,
     facts,
     following,
     locking,
@@ -64,8 +65,8 @@ def drain(now: datetime, *, limit: int = BATCH) -> int:
 def pause() -> None:
     """No note becomes a row until this transaction ends.
 
-    For whoever takes a phone from its account or its MAC: what was noted before must not land on it afterwards,
-    and the drain holds the keys of the phones in its hands.
+    For whoever takes a phone from its account or its MAC: what was noted before must not land on it
+    afterwards, and the drain holds the keys of the phones in its hands.
     """
     list(Drain.objects.select_for_update().values_list("pk"))
 
@@ -96,12 +97,19 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
         str(d.code): d
         for d in Device.objects.filter(code__in=codes).select_related("account", "lock", "last_seen")
     }
+    # All at once and in the order of their keys, before any other row: nobody is met half-way.
+    locking.locked_rows({devices[note.code].pk for note in notes if note.code in devices and _weighs(note)})
+    moved = events.former_accounts(devices.values(), facts.aware(min((note.at for note in notes), default=0)))
     rows, check_ins = [], []
     for note in notes:
         device = devices.get(note.code)
         if device is None:
             continue
-        rows.append(_event(note, device))
+        at = facts.aware(note.at)
+        former = next((account for until, account in moved.get(device.pk, ()) if at < until), None)
+        rows.append(_event(note, device, former))
+        if former is not None or note.mac not in ("", device.mac):
+            continue  # noted before it was moved (E17) or swapped (E12): nothing of it is the present phone's
         if note.check_in:
             check_ins.append((note, device))
         _follow_up(note, device, now)
@@ -112,12 +120,19 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
     _look_for_signs(failures, devices, now)
 
 
-def _event(note: wire.Note, device: Device) -> DeviceEvent:
+def _weighs(note: wire.Note) -> bool:
+    """Whether the note may change the phone's lock or tokens, and not only say that it was here."""
+    told = note.card or note.stale or note.unlock_expired or note.first_use or note.clone
+    return bool(told or note.drift or note.key or (note.check_in and not note.current))
+
+
+def _event(note: wire.Note, device: Device, former: int | None) -> DeviceEvent:
+    """The line of the log; what happened under a former account stays there, without the phone."""
     flags = ("drift", "clone", "unlock_expired", "first_use", "check_in")
     return DeviceEvent(
-        device=device,
-        account=device.account,
-        mac=device.mac,
+        device=device if former is None else None,
+        account_id=former or device.account_id,
+        mac=note.mac or device.mac,
         at=facts.aware(note.at),
         what="request",
         outcome=note.outcome,

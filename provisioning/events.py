@@ -1,11 +1,13 @@
 """A phone's log: write() for what a person or the clock did, described() for how a line reads."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
+from accounts.models import AuditEntry
 from accounts.scope import Actor
 from devices.models import Device
 from provisioning import sentences
@@ -13,6 +15,9 @@ from provisioning.models import DeviceEvent
 
 # Among an event's details: times, which a person reads in the account's zone.
 TIMES = ("until", "ended", "armed_at", "since")
+
+
+MOVED_AWAY = "device.moved-away"  # in the audit of the account that a phone has left
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,17 @@ def write(
         actor=by.label if by else "",
         details=details,
     )
+
+
+def former_accounts(devices: Iterable[Device], since: datetime) -> dict[int, list[tuple[datetime, int]]]:
+    """Who had the phones that were given to another account later than this, each until when (E17)."""
+    codes = {str(device.code): device.pk for device in devices}
+    moves = AuditEntry.objects.filter(verb=MOVED_AWAY, at__gt=since, account__isnull=False)
+    found: dict[int, list[tuple[datetime, int]]] = {}
+    for code, at, account in moves.order_by("at").values_list("target_code", "at", "account_id"):
+        if code in codes and account is not None:
+            found.setdefault(codes[code], []).append((at, account))
+    return found
 
 
 def described(event: DeviceEvent, *, now: datetime | None = None) -> Described:
