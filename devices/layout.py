@@ -68,6 +68,11 @@ class Layout:
     keys: tuple[PlacedKey, ...]
 
     @property
+    def empty_runs(self) -> tuple[tuple[str, int], ...]:
+        """Where nothing sits: the bank, and the number within it, counted on over all modules."""
+        return tuple((key.bank, key.running) for key in self.keys if key.kind is KeyKind.EMPTY)
+
+    @property
     def empty_places(self) -> tuple[int, ...]:
         """Where nothing sits, counted from 0 over the phone and its modules."""
         return tuple(key.from_nought for key in self.keys if key.kind is KeyKind.EMPTY)
@@ -98,7 +103,7 @@ def lay_out(
     """
     room = _room(model)
     able = banks or {}
-    keyed = model.keys + model.memory_keys > 0
+    keyed = model.lines_on_keys and model.keys + model.memory_keys > 0
     settings: dict[int, KeySetting] = {}
     numbers: dict[tuple[str, str], int] = {}
     by_position: dict[int, int] = {}
@@ -113,8 +118,9 @@ def lay_out(
             raise DoesNotFit(f"lines[{at}]", f"{model.title} has {model.lines} lines")
         by_position[line.position] = number
         shown.setdefault(number, []).append(line)
-        shows = KeySetting(line.position, KeyKind.LINE, label=line.label, line=line.position)
-        settings[line.position] = shows
+        if keyed:
+            shows = KeySetting(line.position, KeyKind.LINE, label=line.label, line=line.position)
+            settings[line.position] = shows
     for at, key in enumerate(phone.keys):
         _claim(f"keys[{at}].position", key.position, room, settings)
         if key.kind not in kinds:
@@ -125,7 +131,7 @@ def lay_out(
             raise DoesNotFit(f"keys[{at}].line", f"no line sits at position {key.line}")
         settings[key.position] = key
     accounts = tuple(Account(number, lines[0], len(lines)) for number, lines in shown.items())
-    places = range(1, room + 1) if keyed else ()
+    places = range(1, room + 1)
     return Layout(accounts, tuple(_place(model, at, settings.get(at), by_position) for at in places))
 
 
