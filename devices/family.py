@@ -69,6 +69,7 @@ class Model:
     key_area: str = ""  #: what the vendor's files call the keys beside the display, where models differ
     expansion: Expansion = Expansion()
     first_line: int = 1  #: what a watching key calls the first line
+    lines_on_keys: bool = True  #: a line takes the key at its position; else lines and keys are counted apart
     single_step: bool = False  #: cannot be moved to a private URL
     no_tls: bool = False  #: gets http addresses
     aliases: tuple[str, ...] = ()
