@@ -98,7 +98,8 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
         for d in Device.objects.filter(code__in=codes).select_related("account", "lock", "last_seen")
     }
     # All at once and in the order of their keys, before any other row: nobody is met half-way.
-    locking.locked_rows({devices[note.code].pk for note in notes if note.code in devices and _weighs(note)})
+    known = [(note, devices[note.code]) for note in notes if note.code in devices]
+    locking.locked_rows({device.pk for note, device in known if _weighs(note, device)})
     moved = events.former_accounts(devices.values(), facts.aware(min((note.at for note in notes), default=0)))
     rows, check_ins = [], []
     for note in notes:
@@ -120,10 +121,11 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
     _look_for_signs(failures, devices, now)
 
 
-def _weighs(note: wire.Note) -> bool:
+def _weighs(note: wire.Note, device: Device) -> bool:
     """Whether the note may change the phone's lock or tokens, and not only say that it was here."""
     told = note.card or note.stale or note.unlock_expired or note.first_use or note.clone
-    return bool(told or note.drift or note.key or (note.check_in and not note.current))
+    follows = note.drift or device.lock.follow_first
+    return bool(told or follows or note.key or (note.check_in and not note.current))
 
 
 def _event(note: wire.Note, device: Device, former: int | None) -> DeviceEvent:
