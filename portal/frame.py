@@ -16,6 +16,7 @@ from provisioning.models import Approval, Stamp
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
 LATE = timedelta(minutes=10)
+RARE = {"forget": timedelta(hours=30)}  # what runs once a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Frame:
     manages: bool
     edits_sites: bool
     edits_people: bool
+    edits_settings: bool
+    edits_customers: bool
     is_staff: bool
 
 
@@ -59,7 +62,7 @@ def frame_of(actor: Actor) -> Frame:
     account = home_account(actor)
     provider = Account.objects.filter(path=account.path[: -Account.steplen]).first() if account else None
     zone = account.time_zone if account else "UTC"
-    oldest = Stamp.objects.order_by("at").values_list("at", flat=True).first()
+    oldest, is_late = _oldest_stamp(timezone.now())
     return Frame(
         account=account,
         provider=provider.name if provider and provider.kind != Account.Kind.PLATFORM else "",
@@ -69,12 +72,22 @@ def frame_of(actor: Actor) -> Frame:
         address=actor.address or "",
         waiting=Approval.objects.visible_to(actor).filter(status=Approval.Status.OPEN).count(),
         oldest_stamp=oldest,
-        is_late=oldest is not None and timezone.now() - oldest > LATE,
+        is_late=is_late,
         manages=actor.may_anywhere(Power.SEE_ACCOUNT),
         edits_sites=actor.may_anywhere(Power.EDIT_SITES),
         edits_people=actor.may_anywhere(Power.EDIT_PEOPLE),
+        edits_settings=actor.may_anywhere(Power.EDIT_SETTINGS),
+        edits_customers=actor.may_anywhere(Power.EDIT_CUSTOMERS),
         is_staff=bool(actor.user and actor.user.is_staff),
     )
+
+
+def _oldest_stamp(now: datetime) -> tuple[datetime | None, bool]:
+    """The oldest of the periodic jobs' stamps and whether one is late, each by its own measure."""
+    stamps = dict(Stamp.objects.values_list("name", "at"))
+    late = [at for name, at in stamps.items() if now - at > RARE.get(name, LATE)]
+    often = [at for name, at in stamps.items() if name not in RARE]
+    return min(late or often, default=None), bool(late)
 
 
 def _role(actor: Actor, account: Account | None) -> str:

@@ -72,6 +72,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table with what the sweep last made of it."""
+
+    kept: Kept
+    swept: Swept | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """How much one sweep took, and whether its time was too short for the rest."""
 
@@ -260,6 +268,12 @@ KEPT: tuple[Kept, ...] = (
         "Go; the ledger of MACs (hashes) and the audit stay",
     ),
 )
+
+
+def lines() -> list[Line]:
+    """The table as people read it."""
+    swept = {row.name: row for row in Swept.objects.all()}
+    return [Line(kept, swept.get(kept.name)) for kept in KEPT]
 
 
 # --- the sweep ---------------------------------------------------------------------------------------------

@@ -67,9 +67,21 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
     **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
     **dict.fromkeys(
-        ("people", "person-add", "keys", "key-add", "address-proof", "policies", "powers"), _none
+        (
+            "people",
+            "person-add",
+            "keys",
+            "key-add",
+            "address-proof",
+            "keeping",
+            "customers",
+            "policies",
+            "powers",
+        ),
+        _none,
     ),
     "policy": policy,
+    **dict.fromkeys(("customer-delete", "customer-restore"), account),
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
     **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),

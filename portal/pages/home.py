@@ -1,8 +1,9 @@
 """The first page: what is true now, what waits, what is open."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -15,6 +16,7 @@ from portal.frame import THEME_COOKIE, THEMES
 from portal.pages.phones import count_states, dressed, in_state
 from portal.pages.rows import phone_rows
 from portal.refusals import back
+from provisioning import locking
 from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent, Window
 
@@ -53,8 +55,15 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "windows": list(open_now.order_by("ends_at")[:SHOWN]),
         "unlocked": phone_rows(unlocked[:SHOWN], now),
         "more_unlocked": max(0, counts["unlocked"] - SHOWN),
+        "open_ends": left_open(visible, now),
         "turned_away": list(refused.select_related("device__account").order_by("-at")[:6]),
     }
+
+
+def left_open(visible: QuerySet[Device], now: datetime) -> dict[str, Any]:
+    """Unlocks without an end that nobody has used for more than 7 days."""
+    found = locking.left_open(now).filter(device__in=visible).select_related("device__account")
+    return {"count": found.count(), "first": [lock.device for lock in found[:SHOWN]]}
 
 
 @require_POST

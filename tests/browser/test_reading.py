@@ -11,7 +11,7 @@ from tests.world import World
 
 # Addresses that take forms only, or lead elsewhere.
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
-NO_PAGE |= {"key-revoke", "person-remove"}
+NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof"}
 
 
 def read(page: Page, base: str, urls: dict[str, str], theme: str) -> dict[str, list[str]]:
