@@ -8,17 +8,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from accounts import audit, cleaning
+from accounts.models import AuditEntry
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Device
 from provisioning import events, locking, publishing, sites, wire
 from provisioning.gate import KeyKind, State
-from provisioning.models import DeviceEvent, FailureKey, Lock, MacRecord
+from provisioning.models import FailureKey, Lock, MacRecord
 from provisioning.spans import Span
 from security.networks import Network, any_holds, wider
 
@@ -29,6 +29,7 @@ ORIGINS_A_DAY = 3
 HOURS_A_DAY = 12
 SUSPICION_TIME = timedelta(days=7)
 REWRITTEN = timedelta(hours=1)  # a later end is written when it has moved by this
+RELEASED = "device.released"
 SUSPICION = ("suspicion_since", "suspicion_until", "suspicion_why")
 
 
@@ -55,12 +56,13 @@ def judge(macs: Iterable[str], *, now: datetime, since: datetime | None = None) 
     The caller has just written keys of these phones; `since` is when the earliest of them was made, so that
     notes that come late are judged by their own time. One query where there is no sign.
     """
-    tries = _tries(macs, (since or now) - DAY)
+    after = (since or now) - DAY
+    tries = _tries(macs, after)
     perhaps = {mac: found for mac, found in tries.items() if _last_sign(found) is not None}
     if not perhaps:
         return
     locks = locking.locked_rows(Device.objects.filter(mac__in=perhaps).values_list("pk", flat=True))
-    places, lifted = sites.places(lock.device.account_id for lock in locks), _lifted(locks)
+    places, lifted = sites.places(lock.device.account_id for lock in locks), _lifted(locks, after)
     for lock in locks:
         own = places[lock.device.account_id]
         found = _foreign(perhaps[lock.device.mac], lock, own, lifted.get(lock.pk))
@@ -129,10 +131,14 @@ def _lasting(tries: Sequence[Tried]) -> datetime | None:
     return max(signs, default=None)
 
 
-def _lifted(locks: Iterable[Lock]) -> dict[int, datetime]:
-    """When a person last released each phone: what was tried before that says nothing any more."""
-    rows = DeviceEvent.objects.filter(device__in=[lock.pk for lock in locks], what="released").order_by()
-    return dict(rows.values("device").annotate(last=Max("at")).values_list("device", "last"))
+def _lifted(locks: Iterable[Lock], after: datetime) -> dict[int, datetime]:
+    """When a person last released each phone since then: what was tried before says nothing any more.
+
+    Read in the audit, which stays when a phone moves and leaves its log behind (E17).
+    """
+    codes = {str(lock.device.code): lock.pk for lock in locks}
+    rows = AuditEntry.objects.filter(verb=RELEASED, at__gte=after, target_code__in=codes).order_by("at")
+    return {codes[code]: at for code, at in rows.values_list("target_code", "at")}
 
 
 def _foreign(
@@ -168,7 +174,7 @@ def raise_(lock: Lock, *, why: Lock.Suspicion, at: datetime, now: datetime) -> b
     if until <= now or is_settled(lock, at=at, now=now):
         return False
     begins = not locking.is_suspected(lock, now)
-    lifted = _lifted([lock]).get(lock.pk) if begins else None
+    lifted = _lifted([lock], at).get(lock.pk) if begins else None
     if lifted is not None and at <= lifted:
         return False
     ends_unlock, unlocked_by = _is_open_to_all(lock, now), lock.grant_by
@@ -234,7 +240,7 @@ def release(
             quarantined=False, suspicion_until=None
         )
         details: dict[str, Any] = {"lifted": " and ".join(lifted), "reason": reason}
-        audit.record(by, "device.released", device, now=now, **details)
+        audit.record(by, RELEASED, device, now=now, **details)
         events.write(device, "released", by=by, rule="E8", at=now, **details)
         if unlock is not None:
             locking.open_grant(lock, by=by, rule="E8", span=unlock, origin=origin, now=now)

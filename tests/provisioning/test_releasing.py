@@ -11,7 +11,19 @@ from accounts.models import Account, AuditEntry
 from accounts.refusals import Forbidden
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import approvals, claims, entering, events, locking, suspicion, wire
+from provisioning import (
+    approvals,
+    claims,
+    entering,
+    events,
+    locking,
+    moving,
+    retiring,
+    suspicion,
+    swapping,
+    taking_back,
+    wire,
+)
 from provisioning.models import DeviceEvent, Lock, MacRecord, Outbox
 from provisioning.spans import Span
 from security.networks import Network
@@ -205,6 +217,18 @@ def test_what_was_tried_before_is_no_sign_any_more(suspected: Device, rita: Acto
 
 
 @pytest.mark.rule("E7")
+def test_a_release_counts_wherever_the_phone_has_moved_since(
+    suspected: Device, globex: Account, rita: Actor, now: datetime
+) -> None:
+    suspicion.release(suspected, by=rita, reason=WHY)
+    moving.move(suspected, by=rita, to=globex)
+
+    drain(tried(suspected, FOREIGN[0], now + HOUR), now=now + HOUR)
+
+    assert lock_of(suspected).suspicion_until is None
+
+
+@pytest.mark.rule("E7")
 def test_a_sign_from_before_that_comes_late_raises_nothing(
     suspected: Device, rita: Actor, now: datetime
 ) -> None:
@@ -224,6 +248,19 @@ def test_no_verb_of_a_manager_frees_it(quarantined: Device, ana: Actor, rita: Ac
         for actor in (ana, rita):
             is_refused(quarantined, verb, "quarantined", "E8q", by=actor)
     is_refused(quarantined, locking.unlock, "quarantined", "E8q", by=ana, origin=origin(AWAY))
+
+
+@pytest.mark.rule("E8q")
+def test_neither_a_move_nor_another_mac_nor_a_take_back_frees_it(
+    locked: Device, globex: Account, rita: Actor, ana: Actor, clock: Any
+) -> None:
+    claims.claim(fetch(locked, HOME), now=timezone.now())
+    locking.quarantine(locked, by=ana, reason="Stolen")
+
+    is_refused(locked, moving.move, "quarantined", "E8q", by=rita, to=globex)
+    is_refused(locked, swapping.swap, "quarantined", "E8q", by=rita, mac="00005e005399")
+    is_refused(locked, taking_back.take_back, "quarantined", "E8q", by=rita)
+    is_refused(locked, retiring.retire, "quarantined", "E8q", by=rita)
 
 
 @pytest.mark.rule("E8q")
