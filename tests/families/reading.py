@@ -1,16 +1,22 @@
 """Reads a compiled file back as the phone would: keys and values."""
 
 import re
+import string
 import xml.etree.ElementTree as ElementTree
 
 HEADER = "#!version:1.0.0.1"
-_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|@|$)")
-_PLAIN = {"setting-files", "settings"}  # documents whose settings are elements; in all others, attributes
+_NUMBER = re.compile(r"(?<=[._])\d+(?=[._@]|$)")
+# Documents whose settings are elements; in all others they are attributes.
+_PLAIN = {"setting-files", "settings", "sysConf", "VOIP_CONFIG_FILE"}
+_NAMED = {"gs_provision", "flat-profile"}  # documents of one element a setting, by its name or its tag
+_SUMMED_HEAD = 16
 _MARKS = {"idx", "index", "perm"}  # attributes that count or permit, and are no settings
 
 
 def read(form: str, body: bytes) -> dict[str, str]:
     """The settings in a file; repeated keys keep every value, one a line."""
+    if body.startswith(b"\0"):
+        return _read_summed(body)
     return _read_xml(body) if form == "xml" else _read_lines(body)
 
 
@@ -25,6 +31,13 @@ def _read_xml(body: bytes) -> dict[str, str]:
     if root.tag in _PLAIN:
         for element in root:
             _walk(element, "", found)
+        return found
+    if root.tag in _NAMED:
+        for element in root.iter():
+            if not len(element):
+                key = element.get("name", element.tag)
+                assert key not in found, f"{key} stands twice"
+                found[key] = element.text or ""
         return found
     for element in root.iter():
         for key, value in element.attrib.items():
@@ -51,8 +64,22 @@ def _walk(element: ElementTree.Element, path: str, found: dict[str, str]) -> Non
         found[key] = element.text or ""
 
 
+def _read_summed(body: bytes) -> dict[str, str]:
+    """Keys and values behind a head: half its length in words, a checksum, the MAC."""
+    words = [int.from_bytes(body[at : at + 2], "big") for at in range(0, len(body), 2)]
+    assert len(body) % 2 == 0
+    assert (words[0], words[1]) == (0, len(words)), "the length is wrong"
+    assert sum(words) % 0x10000 == 0, "the checksum is wrong"
+    assert body[12:_SUMMED_HEAD] == b"\r\n\r\n"
+    found = dict(pair.split("=") for pair in body[_SUMMED_HEAD:].rstrip(b"\0").decode("ascii").split("&"))
+    assert list(found.items())[-1] == ("gnkey", "0b82"), "the last one says what kind of file it is"
+    return found
+
+
 def _number(element: ElementTree.Element) -> str | None:
-    return element.get("idx") or element.get("index")
+    """What tells an element from its namesakes: an attribute, or the digits of its ID."""
+    own = (element.findtext("ID") or "").lstrip(string.ascii_letters)
+    return element.get("idx") or element.get("index") or own
 
 
 def _read_lines(body: bytes) -> dict[str, str]:

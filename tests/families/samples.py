@@ -63,6 +63,7 @@ def name_of(rule: FileRule, model: str, mac: str = MAC) -> str:
 def _keys(vendor: Family, kind: Model) -> tuple[KeySetting, ...]:
     room = kind.keys + kind.memory_keys + kind.expansion.modules * kind.expansion.keys
     kinds = sorted(vendor.key_kinds(kind.name) - {KeyKind.LINE, KeyKind.EMPTY})
+    banks = vendor.banks(kind.name)
     # The first places after the lines, then the first of the next block of keys.
     places = [*range(3, min(kind.keys, 3 + len(kinds)) + 1), kind.keys + 1, kind.keys + kind.memory_keys + 1]
     places = sorted({place for place in places if 3 <= place <= room})
@@ -70,4 +71,11 @@ def _keys(vendor: Family, kind: Model) -> tuple[KeySetting, ...]:
     return tuple(
         KeySetting(place, what, values.get(what, f"70{place}"), f"{what.value} & <{place}>")
         for place, what in zip(places, kinds * 3, strict=False)
+        if what in banks.get(_bank(kind, place), kinds)
     )
+
+
+def _bank(kind: Model, place: int) -> str:
+    if place <= kind.keys:
+        return "display"
+    return "memory" if place <= kind.keys + kind.memory_keys else "module"

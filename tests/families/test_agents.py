@@ -10,7 +10,15 @@ from devices.user_agent import parse_agent, product_name
 
 RECORDED = Path(__file__).parents[1] / "data" / "phone_requests.jsonl"
 REQUESTS = [json.loads(line) for line in RECORDED.read_text().splitlines()]
-FAMILY_OF = {"yealink": "yealink", "polycom": "poly", "poly": "poly", "snom": "snom"}
+FAMILY_OF = {
+    "yealink": "yealink",
+    "polycom": "poly",
+    "poly": "poly",
+    "snom": "snom",
+    "fanvil": "fanvil",
+    "grandstream": "grandstream",
+    "cisco": "cisco",
+}
 OURS = sorted(
     {
         (row["headers"]["User-Agent"], FAMILY_OF[row["vendor"]], json.dumps(row["ua_parsed"], sort_keys=True))

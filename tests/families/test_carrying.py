@@ -18,6 +18,10 @@ PHONES = {
     "xml": settings("poly", "VVX450"),
     "snom": settings("snom", "D785"),
     "snom base": settings("snom", "M900"),
+    "grandstream by name": settings("grandstream", "GRP2614"),
+    "grandstream by number": settings("grandstream", "GXP1782"),
+    "fanvil": settings("fanvil", "X6U"),
+    "fanvil's first": settings("fanvil", "X4"),
 }
 
 
@@ -35,6 +39,15 @@ PLACES = {
     "lines": Place(f"{MAC}.cfg", "account.1.label", "account.1.password"),
     "xml": Place(f"phone{MAC}.cfg", "reg.1.label", "reg.1.auth.password"),
     "snom": Place(f"{MAC}.xml", "functionKeys.fkey.0@label", "phone-settings.user_pass.1", ""),
+    "grandstream by name": Place(f"cfg{MAC}.xml", "account.1.name", "account.1.sip.subscriber.password"),
+    "grandstream by number": Place(f"cfg{MAC}.xml", "P270", "P34"),
+    "fanvil": Place(f"{MAC}.cfg", "dsskey.dssSide.1.Fkey.1.Title", "sip.line.1.RegisterPswd", ""),
+    "fanvil's first": Place(
+        f"{MAC}.cfg",
+        "PHONE_CONFIG_MODULE.Function_Key.Function_Key_Entry.1.Title",
+        "SIP_CONFIG_MODULE.SIP_Line_List.SIP_Line_List_Entry.1.Register_Pswd",
+        "",
+    ),
 }
 #: What people may write into a phone's settings, and how.
 TEXTS = st.text(max_size=40) | st.text(st.sampled_from("<>&\"'{}$!|%@/:;=#\\ \r\nab1"), max_size=20)

@@ -21,11 +21,13 @@ def _copy(tmp_path: Path, code: str, before: str, after: str) -> Path:
     return tmp_path
 
 
-def test_both_families_have_the_models_they_must():
+def test_the_families_have_the_models_they_must():
     families = catalog().families
 
     assert len(families["yealink"].models) >= 14
     assert len(families["poly"].models) >= 8
+    assert len(families["snom"].models) >= 40
+    assert len(families["fanvil"].models) >= 60
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,10 @@ def test_every_protection_is_translated_or_declined(code):
         ("poly", "Edge E450", "EdgeE450"),
         ("poly", "E450", "EdgeE450"),
         ("poly", "Poly Edge E350", "EdgeE350"),
+        ("fanvil", "X6U Pro", "X6U-Pro"),
+        ("fanvil", "X6V2", "X6V2"),
+        ("fanvil", "V62 Pro", "V62Pro"),
+        ("fanvil", "Linkvil W620W", "W620W"),
         ("snom", "D785", "D785"),
         ("snom", "snomD785", "D785"),
         ("snom", "Snom 760", "760"),
@@ -116,6 +122,8 @@ def test_no_model_counts_below_nothing(family, model):
         ("poly", "VVX500", "5.9.7.4477", "ucs5"),
         ("poly", "VVX500", "4.1.4.7430", "ucs4"),
         ("poly", "EdgeE450", "8.0.0.15602", "pvos"),
+        ("fanvil", "X4", "2.10.2.6887", "voip"),
+        ("fanvil", "X5U-V2", "2.12.16.17", "sysconf"),
         ("snom", "D785", "10.1.33.33", "v10"),
         ("snom", "760", "8.7.3.19", "v10"),
         ("snom", "760", "8.7.2.9", "v7"),

@@ -63,9 +63,9 @@ def test_every_model_has_its_lines_and_its_address(family, model):
     values = set(found.values())
     assert SECRETS[0] in values
     assert "auth214" in values
-    assert "sip.example.org" in values
+    assert any(value.startswith("sip.example.org") for value in values)
     assert any(value.startswith("edge.example.org") for value in values)
-    assert any(PRIVATE.removeprefix("https://").removesuffix("/") in value for value in values)
+    assert any(TOKEN in value for value in values)
     assert any(SECRETS[2] in value for value in values)
 
 

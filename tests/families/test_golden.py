@@ -25,6 +25,33 @@ MODELS = [
     ("poly", "VVX450"),
     ("poly", "CCX500"),
     ("poly", "EdgeE450"),
+    ("fanvil", "H2U-V2"),
+    ("fanvil", "H5"),
+    ("fanvil", "V62"),
+    ("fanvil", "V67"),
+    ("fanvil", "X1S"),
+    ("fanvil", "X210"),
+    ("fanvil", "X301"),
+    ("fanvil", "X4"),
+    ("fanvil", "X4U"),
+    ("fanvil", "X5S"),
+    ("fanvil", "X6U-Pro"),
+    ("fanvil", "X7C"),
+    ("fanvil", "i10SD"),
+    ("fanvil", "i63"),
+    ("grandstream", "GXP1610"),
+    ("grandstream", "GXP1628"),
+    ("grandstream", "GXP1782"),
+    ("grandstream", "GXP2130"),
+    ("grandstream", "GXP2160"),
+    ("grandstream", "GXP2170"),
+    ("grandstream", "GRP2612"),
+    ("grandstream", "GRP2614"),
+    ("grandstream", "GRP2615"),
+    ("grandstream", "GXV3240"),
+    ("grandstream", "GXV3370"),
+    ("grandstream", "HT801"),
+    ("grandstream", "HT802V2"),
     ("snom", "300"),
     ("snom", "370"),
     ("snom", "720"),
@@ -47,6 +74,11 @@ def _files(family: str, model: str) -> dict[str, CompiledFile]:
         if rule.claims and vendor.models[model].generation not in rule.absent_in:
             name = name_of(rule, model)
             found[f"root/{name}"] = compile_bootstrap(family, model, MAC, name, ENTRY, ROOT)
+        if rule.full_and_move:
+            phone = settings(family, model)
+            found[f"root over https/{name}"] = compile_bootstrap(
+                family, model, MAC, name, PRIVATE, ROOT, phone, full=True
+            )
     return found
 
 

@@ -11,7 +11,15 @@ from devices.paths import FileKind, split_path
 
 RECORDED = Path(__file__).parents[1] / "data" / "phone_requests.jsonl"
 REQUESTS = [json.loads(line) for line in RECORDED.read_text().splitlines()]
-FAMILY_OF = {"yealink": "yealink", "polycom": "poly", "poly": "poly", "snom": "snom"}
+FAMILY_OF = {
+    "yealink": "yealink",
+    "polycom": "poly",
+    "poly": "poly",
+    "snom": "snom",
+    "fanvil": "fanvil",
+    "grandstream": "grandstream",
+    "cisco": "cisco",
+}
 OURS = sorted({(row["path"], FAMILY_OF[row["vendor"]]) for row in REQUESTS if row["vendor"] in FAMILY_OF})
 
 #: The end of a name -> what it is; the first that fits.
@@ -37,6 +45,13 @@ TABLE = {
         ("-directory.xml", FileKind.DIRECTORY),
         (".log", FileKind.UPLOAD),
     ],
+    "fanvil": [(".txt", FileKind.FIRMWARE)],
+    "grandstream": [
+        ("fw.bin", FileKind.FIRMWARE),
+        ("phonebook.xml", FileKind.COMMON),
+        ("cfg.xml", FileKind.COMMON),
+    ],
+    "cisco": [],
     "snom": [("-firmware.xml", FileKind.FIRMWARE), ("-firmware.htm", FileKind.FIRMWARE)],
 }
 
@@ -46,9 +61,11 @@ def _expected(path: str, family: str) -> FileKind:
     for end, kind in TABLE[family]:
         if name.endswith(end):
             return kind
-    if (family == "yealink" and name.startswith("y")) or (family == "snom" and _mac(path) is None):
+    if (family == "yealink" and name.startswith("y")) or (
+        family not in ("yealink", "poly") and _mac(path) is None
+    ):
         return FileKind.COMMON
-    return FileKind.OTHER_OWN if name.startswith("Edge") else FileKind.CLAIMING
+    return FileKind.OTHER_OWN if name.startswith("Edge") or "/Cisco/" in path else FileKind.CLAIMING
 
 
 def _mac(path: str) -> str | None:
@@ -85,6 +102,17 @@ def test_every_recorded_path_is_what_the_table_says(path, family):
         ("/001565000001-calllog.xml", "yealink", FileKind.CALLS, "001565000001"),
         ("/yealink-retry.cfg", "yealink", FileKind.COMMON, None),
         ("/0015650000%30%31.cfg", "yealink", FileKind.CLAIMING, "001565000001"),
+        ("/Fanvil/0C383E000001.cfg", "fanvil", FileKind.CLAIMING, "0c383e000001"),
+        ("/f01653000001.cfg", "fanvil", FileKind.CLAIMING, "f01653000001"),
+        ("/f0X4hw1.100.cfg", "fanvil", FileKind.COMMON, None),
+        ("/F0V00X200000.cfg", "fanvil", FileKind.COMMON, None),
+        ("/x5upro-fanvil-release-ff01-6907.z", "fanvil", FileKind.FIRMWARE, None),
+        ("/cfg000b82aabbcc", "grandstream", FileKind.CLAIMING, "000b82aabbcc"),
+        ("/gs/cfg000B82AABBCC.xml", "grandstream", FileKind.CLAIMING, "000b82aabbcc"),
+        ("/cfg000b82aabbcc.bin", "grandstream", FileKind.OTHER_OWN, "000b82aabbcc"),
+        ("/pb/000b82aabbcc/phonebook.xml", "grandstream", FileKind.OTHER_OWN, "000b82aabbcc"),
+        ("/cfg000000000000.xml", "grandstream", FileKind.COMMON, None),
+        ("/ht802fw.bin", "grandstream", FileKind.FIRMWARE, None),
         ("/000413aabbcc.xml", "snom", FileKind.CLAIMING, "000413aabbcc"),
         ("/snom-000413AABBCC.htm", "snom", FileKind.CLAIMING, "000413aabbcc"),
         ("/Snom/snomM900-000413AABBCC.htm", "snom", FileKind.CLAIMING, "000413aabbcc"),
@@ -108,7 +136,7 @@ def test_families_share_a_spelling():
     match = catalog().match("/00005e005301.cfg")
 
     assert match is not None
-    assert [use.family for use in match.candidates] == ["poly", "yealink"]
+    assert [use.family for use in match.candidates] == ["fanvil", "poly", "yealink"]
     assert match.claims
 
 
