@@ -17,7 +17,7 @@ pieces = st.sampled_from(
     [
         *MACS,
         *(mac.upper() for mac in MACS),
-        *("00005E0053aB", ".cfg", ".boot", "-local", "-contact.xml"),
+        *("00005E0053aB", ".cfg", ".boot", ".xml", ".htm", "-local", "-contact.xml", "snomD785-", "cfg"),
         *OTHERS,
     ]
 )
@@ -53,5 +53,6 @@ def test_another_devices_name_is_foreign_even_after_its_own_was_asked() -> None:
     for family, model in FRESH:
         for first in MACS:
             for second in MACS:
-                asked = NAMES.below_private(family, model, first, [f"{second}.cfg"])
-                assert (asked is Asked.FOREIGN) == (first != second) or asked is Asked.NEVER
+                made = NAMES.made_names(family, model, second)[0]
+                asked = NAMES.below_private(family, model, first, [made])
+                assert asked is (Asked.FULL if first == second else Asked.FOREIGN)
