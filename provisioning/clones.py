@@ -43,6 +43,7 @@ class Suspected:
 # --- raised ------------------------------------------------------------------------------------------------
 
 
+@transaction.atomic
 def suspect(token_hash: str, device: Device, *, address: int, at: datetime, now: datetime) -> None:
     """Somebody fetched the full file by a former token at that time, after a later one had been used (T3).
 

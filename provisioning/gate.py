@@ -341,8 +341,12 @@ class TokenFacts:
         )
 
     def knows(self, now: float, address: int) -> bool:
-        """T3: whether it was given to or used from this origin in the last 30 days."""
-        return any(address in n and now - at < FORMER_ORIGINS_KEPT for n, at in self.origins)
+        """T3: whether it was given to or used from this origin in the last 30 days; the bound site is one."""
+        return any(
+            address in n and now - at < FORMER_ORIGINS_KEPT
+            for given, at in self.origins
+            for n in (given, *(self.bound if any(b.holds(given) for b in self.bound) else ()))
+        )
 
 
 @dataclass(slots=True)  # as TokenFacts
