@@ -68,7 +68,7 @@ class Kept:
     what: str
     term: Term
     take: Take = field(repr=False)
-    then: str = "Goes"
+    then: str = "Removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ KEPT: tuple[Kept, ...] = (
         "The sealed text of private URLs that are over",
         Term(days=30),
         batches(lambda cut: tokens.wipe(before=cut, most=BATCH)),
-        "Goes; a hash stays",
+        "Removed; a hash stays",
     ),
     Kept(
         "tokens",
@@ -252,7 +252,7 @@ KEPT: tuple[Kept, ...] = (
         "Where a removed phone was locked to, in the ledger of MACs",
         Term(days=30),
         batches(_bindings),
-        "Goes; the MAC stays as a hash",
+        "Removed; the MAC stays as a hash",
     ),
     Kept(
         "sessions",
@@ -265,7 +265,7 @@ KEPT: tuple[Kept, ...] = (
         "Deleted accounts with all that is in them",
         Term(days=GRACE.days),
         removing.accounts,
-        "Go; the ledger of MACs (hashes) and the audit stay",
+        "Removed; the ledger of MACs (hashes) and the audit stay",
     ),
 )
 

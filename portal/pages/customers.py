@@ -47,6 +47,7 @@ def delete(request: PageRequest, slug: str) -> HttpResponse:
     """Say what would go and what would stay, then switch it off; its short name is typed."""
     account: Account = get_object_or_404(below_the(request).annotate(phones=Count("devices")), slug=slug)
     form = DeleteForm(request.POST or None)
+    form.fields["typed"].help_text = f"It is {account.slug}."
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             gone = deleting.delete_account(account, by=request.actor, typed=form.cleaned_data["typed"])
