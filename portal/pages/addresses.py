@@ -75,12 +75,12 @@ def checked(
 ) -> dict[str, Any] | None:
     """The failures of the last hour, the reader's own phones in clear and others' as counts.
 
-    None for an address that is not the reader's business: not his own, and none of his phones was there.
+    None for an address that is not the reader's business: not where he is, and none of his phones was there.
     """
     own = Device.objects.visible_to(actor)
     living = standing.proved_at(origin, now).filter(pk__in=own.values("pk")).count()
     his = any(parse_origin(row["address"]) == origin for row in rows)
-    his = his or bool(actor.address and parse_origin(actor.address) == origin)
+    his = his or any(parse_origin(address) == origin for address in actor.addresses)
     if not (his or living or actor.may_anywhere(Power.LIFT_BAN)):
         return None
     keys = standing.failures(origin, now)

@@ -61,23 +61,23 @@ def proved(browser: Client) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def browser(ana: Actor) -> Client:
+def visitor(ana: Actor) -> Client:
     """The manager's, at an address where no phone ever was."""
     return signed_in(user_of(ana), REMOTE_ADDR=HERE)
 
 
 @pytest.mark.rule("E1")
-def test_an_unlock_is_for_the_address_that_was_proved(browser: Client, locked: Device) -> None:
+def test_an_unlock_is_for_the_address_that_was_proved(visitor: Client, locked: Device) -> None:
     refused(locked, AWAY)
     where = page("phone-unlock", locked)
-    assert "only</button>" not in text(browser.get(where))
+    assert "only</button>" not in text(visitor.get(where))
 
-    answer = prove(browser, where)
+    answer = prove(visitor, where)
 
     assert answer.redirect_chain == [(where, 302)]
     assert f"You are at {AWAY}." in text(answer)
     assert f"Unlock for {AWAY} only</button>" in text(answer)
-    browser.post(page("phone-allow", locked), {"origin": ""})
+    visitor.post(page("phone-allow", locked), {"origin": ""})
     assert str(Lock.objects.get(pk=locked.pk).grant_origin) == AWAY
 
 
@@ -99,21 +99,21 @@ def test_the_owner_proves_where_he_is(locked: Device, ben: Actor) -> None:
     assert str(Lock.objects.get(pk=locked.pk).grant_origin) == "2001:db8:7:1::/64"
 
 
-def test_ipv4_and_ipv6_are_proved_apart(browser: Client, locked: Device) -> None:
+def test_ipv4_and_ipv6_are_proved_apart(visitor: Client, locked: Device) -> None:
     where = page("phone-unlock", locked)
-    prove(browser, where, AWAY)
-    prove(browser, where, HERE_V6)
-    prove(browser, where, ELSEWHERE)
+    prove(visitor, where, AWAY)
+    prove(visitor, where, HERE_V6)
+    prove(visitor, where, ELSEWHERE)
 
-    assert set(proved(browser)) == {ELSEWHERE, HERE_V6}
+    assert set(proved(visitor)) == {ELSEWHERE, HERE_V6}
 
 
-def test_what_was_proved_counts_before_the_address_of_the_request(browser: Client, locked: Device) -> None:
+def test_what_was_proved_counts_before_the_address_of_the_request(visitor: Client, locked: Device) -> None:
     refused(locked, HERE)
-    prove(browser, page("phone-advanced", locked), AWAY)
-    only_here = text(browser.get(page("phone-advanced", locked)))
+    prove(visitor, page("phone-advanced", locked), AWAY)
+    only_here = text(visitor.get(page("phone-advanced", locked)))
     refused(locked, AWAY)
-    there = text(browser.get(page("phone-advanced", locked)))
+    there = text(visitor.get(page("phone-advanced", locked)))
 
     assert f"Unlock for {HERE} only</button>" in only_here
     assert f"Unlock for {AWAY} only</button>" in there
@@ -133,33 +133,33 @@ def test_what_was_proved_counts_before_the_address_of_the_request(browser: Clien
     ],
 )
 def test_a_proof_that_does_not_hold_proves_nothing(
-    case: str, changes: dict[str, Any], browser: Client, locked: Device
+    case: str, changes: dict[str, Any], visitor: Client, locked: Device
 ) -> None:
-    nonce = nonce_in(browser.get(page("phone-unlock", locked)))
+    nonce = nonce_in(visitor.get(page("phone-unlock", locked)))
 
-    answer = browser.get("/address-proof/", {**proof(nonce), **changes}, follow=True)
+    answer = visitor.get("/address-proof/", {**proof(nonce), **changes}, follow=True)
 
     assert "Try it once more." in text(answer)
-    assert proved(browser) == ()
+    assert proved(visitor) == ()
 
 
 def test_a_proof_is_over_after_a_minute(
-    browser: Client, locked: Device, clock: time_machine.Traveller
+    visitor: Client, locked: Device, clock: time_machine.Traveller
 ) -> None:
-    brought = proof(nonce_in(browser.get(page("phone-unlock", locked))))
+    brought = proof(nonce_in(visitor.get(page("phone-unlock", locked))))
 
     clock.shift(61)
-    browser.get("/address-proof/", brought)
+    visitor.get("/address-proof/", brought)
 
-    assert proved(browser) == ()
+    assert proved(visitor) == ()
 
 
 def test_a_link_that_is_sent_to_somebody_else_proves_nothing(
-    browser: Client, locked: Device, vic: Actor
+    visitor: Client, locked: Device, vic: Actor
 ) -> None:
     other = signed_in(user_of(vic))
     other.get(page("phone-advanced", locked))
-    brought = proof(nonce_in(browser.get(page("phone-unlock", locked))))
+    brought = proof(nonce_in(visitor.get(page("phone-unlock", locked))))
 
     answer = other.get("/address-proof/", brought)
 
@@ -168,53 +168,53 @@ def test_a_link_that_is_sent_to_somebody_else_proves_nothing(
 
 
 def test_a_presence_lasts_a_quarter_of_an_hour(
-    browser: Client, locked: Device, clock: time_machine.Traveller
+    visitor: Client, locked: Device, clock: time_machine.Traveller
 ) -> None:
     refused(locked, AWAY)
-    prove(browser, page("phone-advanced", locked))
+    prove(visitor, page("phone-advanced", locked))
 
     clock.shift(14 * 60)
-    still = text(browser.get(page("phone-advanced", locked)))
+    still = text(visitor.get(page("phone-advanced", locked)))
     clock.shift(61)
-    over = text(browser.get(page("phone-advanced", locked)))
+    over = text(visitor.get(page("phone-advanced", locked)))
 
     assert f"Unlock for {AWAY} only" in still
     assert f"Unlock for {AWAY} only" not in over
 
 
 def test_a_button_keeps_its_word_when_the_presence_is_over(
-    browser: Client, locked: Device, clock: time_machine.Traveller
+    visitor: Client, locked: Device, clock: time_machine.Traveller
 ) -> None:
     refused(locked, AWAY)
-    prove(browser, page("phone-advanced", locked))
-    said = re.search(r'name="origin" value="([^"]*)"', text(browser.get(page("phone-advanced", locked))))
+    prove(visitor, page("phone-advanced", locked))
+    said = re.search(r'name="origin" value="([^"]*)"', text(visitor.get(page("phone-advanced", locked))))
     assert said is not None
 
     clock.shift(16 * 60)
-    browser.post(page("phone-allow", locked), {"origin": said.group(1)})
+    visitor.post(page("phone-allow", locked), {"origin": said.group(1)})
 
     assert str(Lock.objects.get(pk=locked.pk).grant_origin) == AWAY
 
 
-def test_an_address_that_is_none_unlocks_nothing(browser: Client, locked: Device) -> None:
-    browser.post(page("phone-allow", locked), {"origin": "somewhere"})
+def test_an_address_that_is_none_unlocks_nothing(visitor: Client, locked: Device) -> None:
+    visitor.post(page("phone-allow", locked), {"origin": "somewhere"})
 
     assert Lock.objects.get(pk=locked.pk).state == "locked"
 
 
-def test_a_refresh_draws_no_new_nonce_and_each_page_has_its_own(browser: Client, locked: Device) -> None:
-    first, again = (nonce_in(browser.get(page("phone-unlock", locked))) for _ in range(2))
+def test_a_refresh_draws_no_new_nonce_and_each_page_has_its_own(visitor: Client, locked: Device) -> None:
+    first, again = (nonce_in(visitor.get(page("phone-unlock", locked))) for _ in range(2))
 
     assert first == again
-    assert nonce_in(browser.get(page("phone-advanced", locked))) != first
+    assert nonce_in(visitor.get(page("phone-advanced", locked))) != first
 
 
-def test_an_old_try_scopes_nothing(browser: Client, locked: Device, clock: time_machine.Traveller) -> None:
+def test_an_old_try_scopes_nothing(visitor: Client, locked: Device, clock: time_machine.Traveller) -> None:
     refused(locked, AWAY)
     clock.shift(24 * 3600 + 1)
-    prove(browser, page("phone-advanced", locked))
+    prove(visitor, page("phone-advanced", locked))
 
-    assert "only</button>" not in text(browser.get(page("phone-advanced", locked)))
+    assert "only</button>" not in text(visitor.get(page("phone-advanced", locked)))
 
 
 @pytest.mark.rule("E14")
@@ -246,12 +246,12 @@ def test_under_suspicion_a_proved_place_lets_the_owner_in(locked: Device, ben: A
 
 
 def test_each_family_has_its_form_where_the_phones_host_has_such_names(
-    browser: Client, locked: Device, settings: Settings
+    visitor: Client, locked: Device, settings: Settings
 ) -> None:
     settings.PHONES_URL_V4 = "https://v4.phones.example.org"
     settings.PHONES_URL_V6 = "https://v6.phones.example.org"
 
-    shown = text(browser.get(page("phone-unlock", locked)))
+    shown = text(visitor.get(page("phone-unlock", locked)))
 
     forms = re.findall(r'<form id="proof-[^>]+>.*?</form>', shown)
     assert [re.findall(r'action="([^"]+)"', form) for form in forms] == [
@@ -263,8 +263,8 @@ def test_each_family_has_its_form_where_the_phones_host_has_such_names(
     assert all("csrf" not in form for form in forms)  # it is another host
 
 
-def test_the_browser_may_send_that_form(browser: Client, locked: Device) -> None:
-    policy = browser.get(page("phone-unlock", locked)).headers["Content-Security-Policy"]
+def test_the_browser_may_send_that_form(visitor: Client, locked: Device) -> None:
+    policy = visitor.get(page("phone-unlock", locked)).headers["Content-Security-Policy"]
 
     allowed = next(part for part in policy.split(";") if part.strip().startswith("form-action"))
     assert "'self'" in allowed
@@ -272,13 +272,13 @@ def test_the_browser_may_send_that_form(browser: Client, locked: Device) -> None
 
 
 def test_a_phone_that_came_from_another_account_tells_nothing_of_there(
-    browser: Client, locked: Device, globex: Any
+    visitor: Client, locked: Device, globex: Any
 ) -> None:
     event = refused(locked, AWAY)
     type(event).objects.filter(pk=event.pk).update(account=globex)
     bind(locked)
 
-    shown = text(prove(browser, page("phone-unlock", locked)))
+    shown = text(prove(visitor, page("phone-unlock", locked)))
 
     assert "refused at" not in shown
     assert "only</button>" not in shown
@@ -287,3 +287,12 @@ def test_a_phone_that_came_from_another_account_tells_nothing_of_there(
 def test_nobody_is_sent_to_sign_in_and_a_form_is_not_taken() -> None:
     assert Client().get("/address-proof/").headers["Location"].startswith("/accounts/login/")
     assert Client().post("/address-proof/").status_code == 405
+
+
+def test_a_person_may_check_the_address_that_he_has_proved(visitor: Client, locked: Device) -> None:
+    before = text(visitor.get("/addresses/", {"address": AWAY}))
+
+    prove(visitor, page("phone-unlock", locked), AWAY)
+
+    assert "distinct failure" not in before
+    assert "0 distinct failures in the last hour" in text(visitor.get("/addresses/", {"address": AWAY}))
