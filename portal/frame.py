@@ -11,6 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts.models import Account
 from accounts.roles import Power, Role
 from accounts.scope import NOBODY, Actor
+from portal.clone_cards import suspected_clones
 from provisioning.models import Approval, Stamp
 
 THEMES = ("system", "light", "dark")
@@ -70,7 +71,7 @@ def frame_of(actor: Actor) -> Frame:
         zone=zone,
         zone_words=zone.rpartition("/")[2].replace("_", " "),
         address=actor.address or "",
-        waiting=Approval.objects.visible_to(actor).filter(status=Approval.Status.OPEN).count(),
+        waiting=_waiting(actor),
         oldest_stamp=oldest,
         is_late=is_late,
         manages=actor.may_anywhere(Power.SEE_ACCOUNT),
@@ -88,6 +89,12 @@ def _oldest_stamp(now: datetime) -> tuple[datetime | None, bool]:
     late = [at for name, at in stamps.items() if now - at > RARE.get(name, LATE)]
     often = [at for name, at in stamps.items() if name not in RARE]
     return min(late or often, default=None), bool(late)
+
+
+def _waiting(actor: Actor) -> int:
+    """What waits for an answer: refused phones and suspected clones."""
+    cards = Approval.objects.visible_to(actor).filter(status=Approval.Status.OPEN).count()
+    return cards + len(suspected_clones(actor, timezone.now()))
 
 
 def _role(actor: Actor, account: Account | None) -> str:

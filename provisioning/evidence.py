@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -50,6 +51,7 @@ class Evidence:
     shared: bool
     first_set_up_from: str  #: by R1 within the last 30 days: "Was that you?"
     first_set_up_at: datetime | None
+    first_claim: UUID | None  #: what a "no" takes back (E16)
     sites: tuple[SiteOffer, ...]
 
     @property
@@ -70,8 +72,8 @@ def evidence(
     where = Network.from_hex(entry["first"], entry["last"])
     banned, blocked = facts.standing_of(where.first, now)
     seen = LastSeen.objects.filter(device=device).first()
-    first = Claim.objects.filter(device=device).order_by("-at").first()
-    asked_back = first is not None and first.rule == "R1" and first.at > now - ASKED_BACK
+    asked_back = Claim.objects.filter(device=device, mac=device.mac, undone_at=None, rule="R1")
+    first = asked_back.filter(at__gt=now - ASKED_BACK).order_by("-pk").first()
     owner = AuditEntry.objects.filter(user=device.owner_id) if device.owner_id else AuditEntry.objects.none()
     return Evidence(
         origin=where,
@@ -93,8 +95,9 @@ def evidence(
         banned=banned,
         blocked=blocked,
         shared=facts.is_shared(where.first, now),
-        first_set_up_from=first.address if first is not None and asked_back else "",
-        first_set_up_at=first.at if first is not None and asked_back else None,
+        first_set_up_from=first.address if first else "",
+        first_set_up_at=first.at if first else None,
+        first_claim=first.code if first else None,
         sites=tuple(_offers(device, where, now)),
     )
 

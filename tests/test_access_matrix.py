@@ -18,7 +18,7 @@ from tests.world import Tenant, World, make_key, program, signed_in
 #: Addresses of the API that take no GET.
 WITHOUT_GET = {"nowhere", "unlock-all", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
-WITHOUT_GET |= {"device-take-back", "device-clone"}
+WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move")}
 WITHOUT_GET |= {"extension-new-secret", "extension-expose", "account-delete", "account-restore"}
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -155,7 +155,7 @@ def test_a_manager_of_a_sibling_gets_nothing_by_the_api(world: World) -> None:
 
 
 #: What no manager does anywhere, so that nothing is even looked up.
-ABOVE_MANAGERS = {"account-list", "account-delete", "account-restore", "device-release"}
+ABOVE_MANAGERS = {"account-list", "account-delete", "account-restore", "device-release", "device-move"}
 
 
 def test_a_manager_of_a_sibling_gets_nothing_by_the_pages(world: World) -> None:

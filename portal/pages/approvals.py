@@ -14,10 +14,11 @@ from accounts.guards import PageRequest, needs
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Site
+from portal.clone_cards import clones_of, suspected_clones
+from portal.pages.forms import said_origin
 from portal.refusals import back
 from provisioning import approvals
-from provisioning.models import Approval
-from security.networks import Network, parse_origin
+from provisioning.models import Approval, DeviceEvent
 
 SHOWN = 25
 ANSWERS = {
@@ -48,6 +49,7 @@ class Card:
     doubtful: bool
     zone: str
     may_answer: bool
+    may_take_back: bool
 
 
 def card_of(approval: Approval, by: Actor, now: datetime) -> Card:
@@ -62,6 +64,7 @@ def card_of(approval: Approval, by: Actor, now: datetime) -> Card:
         doubtful=against > 0 and not known.approve_first,
         zone=approval.account.time_zone,
         may_answer=by.may(Power.ANSWER_APPROVAL, approval.device.account.path),
+        may_take_back=by.may(Power.TAKE_BACK, approval.device.account.path),
     )
 
 
@@ -111,11 +114,17 @@ def cards(request: PageRequest) -> HttpResponse:
         "account", "device__account", "device__owner", "device__lock__bound_site"
     )
     waiting = visible.filter(status=Approval.Status.OPEN, closes_at__gt=now)
+    suspected = suspected_clones(request.actor, now)
+    tries, addresses = approvals.further(DeviceEvent.objects.visible_to(request.actor), now=now)
     answered = visible.filter(decided_at__gt=now - timedelta(days=1)).order_by("-decided_at")
     context = {
         "section": "approvals",
         "cards": [card_of(approval, request.actor, now) for approval in waiting[:SHOWN]],
         "waiting": waiting.count(),
+        "clones": clones_of(suspected[:SHOWN], request.actor),
+        "suspected": len(suspected),
+        "tries": tries,
+        "addresses": addresses,
         "answered": answered[:10],
     }
     return render(request, "provisioning/approvals.html", context)
@@ -128,7 +137,7 @@ def answer(request: PageRequest, code: UUID) -> HttpResponse:
     approval = get_object_or_404(visible, code=code)
     decision = request.POST.get("decision", "")
     site = _site(request) if decision == "site" else None
-    origin: Network | None = parse_origin(request.POST["origin"]) if request.POST.get("origin") else None
+    origin = said_origin(request.POST.get("origin", ""))
     approvals.answer(
         approval,
         by=request.actor,
@@ -143,5 +152,10 @@ def answer(request: PageRequest, code: UUID) -> HttpResponse:
 
 
 def _site(request: PageRequest) -> Site | None:
-    wanted = Site.objects.visible_to(request.actor).filter(code=UUID(request.POST.get("site", "")))
-    return wanted.first()
+    """The site that the form names, as far as the reader can see it; none for what is no code."""
+    try:
+        code = UUID(request.POST.get("site", ""))
+    except ValueError:
+        return None
+    found: Site | None = Site.objects.visible_to(request.actor).filter(code=code).first()
+    return found

@@ -6,12 +6,15 @@ from typing import Any
 
 from portal.templatetags.latchkey import who
 from provisioning import events
+from provisioning.following import THE_PHONE
 from provisioning.gate import Outcome
 from provisioning.locking import CLOCK
 from provisioning.models import DeviceEvent
 from provisioning.sentences import NOTHING
+from provisioning.suspicion import SIGNS
 
 SERVED = (Outcome.FULL.value, Outcome.BOOTSTRAP.value, Outcome.COMMON.value, Outcome.ACCEPTED.value)
+MACHINES = ("", CLOCK.label, THE_PHONE.label, SIGNS.label)
 KINDS = [
     ("", "All", ""),
     ("served", "Served", "full"),
@@ -58,7 +61,7 @@ def _line(event: DeviceEvent) -> LogLine:
     if event.what == "request":
         remedy = "" if said.next == NOTHING else said.next
         return LogLine(event, event.outcome, "", said.sentence, remedy, "")
-    by_person = event.actor not in ("", CLOCK.label)
+    by_person = event.actor not in MACHINES
     # The e-mail address behind a name is for the audit; a page says the name.
     sentence = said.sentence.replace(event.actor, who(event.actor)) if event.actor else said.sentence
     words = event.what.replace("-", " ").capitalize()

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
 from devices.models import Appearance, Device
+from portal.clone_cards import clone_of
 from portal.pages.approvals import card_of
 from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm, said_origin
 from portal.pages.log import KINDS, log_lines, of_kind
@@ -22,7 +23,7 @@ from portal.pages.phones import dressed
 from portal.pages.presence import presence_of
 from portal.pages.rows import phone_rows
 from portal.templatetags.latchkey import when
-from provisioning import locking, policies
+from provisioning import locking, policies, taking_back
 from provisioning.models import Approval, DeviceEvent
 
 A_PAGE = 50
@@ -53,6 +54,10 @@ def frame_of(request: PageRequest, device: Device, tab: str) -> dict[str, Any]:
             "edit": request.actor.may(Power.EDIT_DEVICES, path),
             "rearm": request.actor.may(Power.REARM_DEVICE, path),
             "quarantine": request.actor.may(Power.QUARANTINE_DEVICE, path),
+            "release": request.actor.may(Power.RELEASE_DEVICE, path),
+            "take_back": request.actor.may(Power.TAKE_BACK, path),
+            "retire": request.actor.may(Power.RETIRE_DEVICE, path),
+            "move": request.actor.may(Power.MOVE_DEVICE, path),
             "answer": request.actor.may(Power.ANSWER_APPROVAL, path),
         },
     }
@@ -77,6 +82,7 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
     context = {
         **frame,
         "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,
+        "clone": clone_of(device, request.actor, frame["now"]),
         "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
     }
     return render(request, "devices/phone.html", context)
@@ -127,6 +133,7 @@ def advanced(request: PageRequest, code: UUID) -> HttpResponse:
     device = find_phone(request, code)
     context = {
         **frame_of(request, device, "advanced"),
+        "taken": taking_back.offered(device),
         "allow_until": timezone.now() + policies.effective(device.account).user_unlock_ttl,
         **scope_of(request, device, timezone.now()),
     }

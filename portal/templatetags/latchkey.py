@@ -38,6 +38,8 @@ LOOKS = {
     "disabled": Look("is-off", "off", "Disabled"),
     "waiting": Look("is-waiting", "diamond", "Refused, waiting"),
     "suspect": Look("is-suspect", "eye", "Under suspicion"),
+    "clone": Look("is-waiting", "shared", "Clone suspected"),
+    "exposed": Look("is-care", "eye", "May be known"),
     "moved": Look("is-moved", "right", "Moved, waiting"),
     "open": Look("is-open", "window", "Window open"),
     "coming": Look("is-new", "clock", "Opens later"),

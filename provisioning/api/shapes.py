@@ -223,6 +223,7 @@ class EvidenceShape(Shape):
     manager_there = serializers.DateTimeField(allow_null=True)
     first_set_up_from = serializers.CharField()
     first_set_up_at = serializers.DateTimeField(allow_null=True)
+    first_claim = serializers.UUIDField(allow_null=True, help_text="What a take-back is to name.")
     approve_first = serializers.BooleanField()
     sites = SiteOfferShape(many=True)
 

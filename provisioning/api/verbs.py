@@ -11,10 +11,10 @@ from rest_framework.response import Response
 from accounts.doors import Door
 from accounts.refusals import Invalid
 from accounts.roles import Power
-from accounts.shapes import LineField, Shape
+from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Device
-from provisioning import clones, locking, suspicion, taking_back
-from provisioning.api.fields import OriginField, with_for
+from provisioning import clones, locking, moving, retiring, suspicion, swapping, taking_back
+from provisioning.api.fields import MacField, OriginField, with_for
 from provisioning.api.shapes import LockShape
 from provisioning.models import Claim
 
@@ -50,6 +50,18 @@ class CloneAnswerShape(Shape):
     decision = serializers.ChoiceField(list(clones.ANSWERS.items()))
 
 
+class SwapShape(Shape):
+    """The new hardware: its MAC in any spelling, and its model where that is another one of the family."""
+
+    mac = MacField(max_length=40)
+    model = LineField(max_length=60, required=False, allow_blank=True)
+
+
+class MoveShape(Shape):
+    account = AccountField()
+    name = LineField(max_length=120, required=False, allow_blank=True, help_text="None unless given.")
+
+
 class _Release(Shape):
     """Why it is let go, and whether it is unlocked at once: for how long, and for which origin alone."""
 
@@ -68,6 +80,9 @@ class Verbs(Door):
         "release": Power.RELEASE_DEVICE,
         "take_back": Power.TAKE_BACK,
         "clone": Power.TAKE_BACK,
+        "retire": Power.RETIRE_DEVICE,
+        "swap": Power.EDIT_DEVICES,
+        "move": Power.MOVE_DEVICE,
     }
 
     def lock_of(self, device: Device) -> dict[str, Any]:
@@ -126,3 +141,26 @@ class Verbs(Door):
         device = self.get_object()
         clones.answer(device, by=self.actor, **self.read(request, CloneAnswerShape))
         return Response(self.lock_of(device))
+
+    @extend_schema(request=None, responses=LockShape)
+    @action(detail=True, methods=["post"])
+    def retire(self, request: Request, code: str) -> Response:
+        """Take it out of use: a last file without accounts for 30 days, then nothing (E19)."""
+        device = self.get_object()
+        retiring.retire(device, by=self.actor)
+        return Response(self.lock_of(device))
+
+    @extend_schema(request=SwapShape)
+    @action(detail=True, methods=["post"])
+    def swap(self, request: Request, code: str) -> Response:
+        """Put other hardware in its place; lines, keys and settings stay (E12)."""
+        device = swapping.swap(self.get_object(), by=self.actor, **self.read(request, SwapShape))
+        return Response(self.fresh(device))
+
+    @extend_schema(request=MoveShape)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, code: str) -> Response:
+        """Give it to another account, where it is locked to nothing and shows nothing (E17)."""
+        device, wanted = self.get_object(), self.read(request, MoveShape)
+        moved = moving.move(device, by=self.actor, to=wanted["account"], name=wanted.get("name", ""))
+        return Response(self.fresh(moved))

@@ -11,7 +11,7 @@ from accounts.models import Account
 from accounts.scope import Actor
 from devices.models import Device
 from provisioning import approvals
-from provisioning.models import Approval
+from provisioning.models import Approval, Claim
 from tests.cast import at
 from tests.factories import (
     AGENT,
@@ -25,7 +25,7 @@ from tests.factories import (
     tried,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock"), pytest.mark.rule("E14")]
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
@@ -99,6 +99,19 @@ def test_a_ban_and_a_recent_first_fetch_are_shown(card: Approval) -> None:
 
     assert (found.banned, found.blocked) == (True, False)
     assert (found.first_set_up_from, found.first_set_up_at) == (HOME, timezone.now() - 29 * DAY)
+
+
+@pytest.mark.rule("E16")
+def test_a_first_fetch_is_asked_about_until_it_is_taken_back(card: Approval) -> None:
+    first = claimed(card.device, HOME, at=timezone.now() - 3 * DAY)
+    claimed(card.device, HOME, at=timezone.now() - 2 * DAY, rule="R4")
+
+    asked = approvals.evidence(card)
+    Claim.objects.update(undone_at=timezone.now())
+
+    assert (asked.first_claim, asked.first_set_up_from) == (first.code, HOME)
+    undone = approvals.evidence(card)
+    assert (undone.first_claim, undone.first_set_up_from, undone.first_set_up_at) == (None, "", None)
 
 
 def test_an_old_first_fetch_is_not_asked_about(card: Approval) -> None:
