@@ -4,7 +4,9 @@ They know nothing of our code. `Phone(mac, agent, root_url, source_address).boot
 the private URL that it is handed, and tells what the phone ended up with.
 """
 
+from tests.simulator.listing import Listing
+from tests.simulator.numbered import Numbered
 from tests.simulator.phones import Include, Master, Outcome, Phone, Poll
 from tests.simulator.talking import Asked, Line
 
-__all__ = ["Asked", "Include", "Line", "Master", "Outcome", "Phone", "Poll"]
+__all__ = ["Asked", "Include", "Line", "Listing", "Master", "Numbered", "Outcome", "Phone", "Poll"]

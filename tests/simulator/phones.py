@@ -8,6 +8,8 @@ from urllib.parse import urljoin
 from tests.simulator.talking import Asked, Line
 
 MOST_STEPS = 60  # a boot that asks more often than this goes round in circles
+A_REQUEST = 1  # simulated seconds that a request takes
+A_RESTART = 60
 
 
 @dataclass
@@ -18,6 +20,8 @@ class Outcome:
     server: str = ""  # the stored URL: where the next boot begins
     asked: list[Asked] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)  # user name -> SIP password
+    seconds: int = 0  # simulated, since the phone got power
+    full_after: int | None = None  # seconds until it had the file with its accounts
 
     @property
     def moved(self) -> bool:
@@ -70,7 +74,13 @@ class Handset:
         assert len(outcome.asked) < MOST_STEPS, outcome.statuses
         answer = self.line.ask(url, self.agent, method=method, body=body)
         outcome.asked.append(answer)
+        outcome.seconds += A_REQUEST
         return answer
+
+    def loaded(self, outcome: Outcome) -> None:
+        """Take down when the accounts came."""
+        if outcome.full_after is None and self.accounts():
+            outcome.full_after = outcome.seconds
 
     def _end(self, outcome: Outcome) -> Outcome:
         outcome.settings = dict(self.settings)
@@ -130,6 +140,8 @@ class Include(Lines):
             self.run(outcome)
             if self.server == began_at and not self.polls_soon():
                 break
+            if self.polls_soon():
+                outcome.seconds += 60 * int(self.value("auto_provision.repeat.minutes"))
         return self._end(outcome)
 
     def run(self, outcome: Outcome) -> None:
@@ -151,6 +163,7 @@ class Include(Lines):
         answer = self.get(outcome, url)
         if answer.status == 200:
             self.load(answer.body)
+            self.loaded(outcome)
 
 
 class Poll(Include):
@@ -172,6 +185,7 @@ class Master(Handset):
             self.run(outcome)
             if self.server == began_at:
                 break
+            outcome.seconds += A_RESTART
         return self._end(outcome)
 
     def run(self, outcome: Outcome) -> None:
@@ -194,6 +208,7 @@ class Master(Handset):
                 for key, value in element.attrib.items():
                     loaded.setdefault(key, value)  # the left-most file wins
         self.settings = loaded  # ordinary settings are built anew by every good load
+        self.loaded(outcome)
         for override in ("-phone.cfg", "-web.cfg"):
             folder = _folder(root.get("OVERRIDES_DIRECTORY") or self.server)
             self.get(outcome, urljoin(folder, f"{self.mac}{override}"))
@@ -228,9 +243,16 @@ def Phone(  # noqa: N802  (a phone is what it makes)
     headers: dict[str, str] | None = None,
 ) -> Handset:
     """Return the phone that sends this agent."""
+    from tests.simulator.listing import Listing
+    from tests.simulator.numbered import Numbered
+
     kind: type[Handset] = Include
     if "Polycom" in agent or "PolyEdge" in agent:
         kind = Master
+    elif "snom" in agent.lower():
+        kind = Listing
+    elif agent.startswith("Fanvil"):
+        kind = Numbered
     elif re.search(r" \d+\.(?:7\d|80)\.", agent):
         kind = Poll
     return kind(mac, agent, root_url, source_address, connect_to=connect_to, headers=headers)
