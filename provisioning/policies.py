@@ -5,7 +5,7 @@ the account's, which may only be shorter or stricter where the rules say so. Bot
 is tightened above later caps what an account has chosen for itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -203,16 +203,27 @@ def table(account: Account) -> list[Standing]:
     return [_walk(policy, account, rows) for policy in POLICIES.values()]
 
 
+def table_below(account: Account, parent: Account) -> list[Standing]:
+    """As `table`, as it would be if the account stood below another one (E18)."""
+    rows, paths = _rows([account, parent]), [*parent.ancestor_paths(), account.path]
+    return [_walk(policy, account, rows, paths) for policy in POLICIES.values()]
+
+
 def _rows(accounts: Iterable[Account]) -> dict[tuple[str, str], PolicyValue]:
     paths = {path for account in accounts for path in account.ancestor_paths()}
     rows = PolicyValue.objects.filter(account__path__in=paths).select_related("account")
     return {(row.account.path, row.name): row for row in rows}
 
 
-def _walk(policy: Policy, account: Account, rows: Mapping[tuple[str, str], PolicyValue]) -> Standing:
+def _walk(
+    policy: Policy,
+    account: Account,
+    rows: Mapping[tuple[str, str], PolicyValue],
+    paths: Sequence[str] | None = None,
+) -> Standing:
     """From the platform down: what is given replaces, what is an account's own only tightens."""
     standing = Standing(policy, policy.default, None, policy.default)
-    for path in account.ancestor_paths():
+    for path in paths or account.ancestor_paths():
         row = rows.get((path, policy.name))
         if row is None:
             standing = replace(standing, ceiling=standing.value, here=frozenset())

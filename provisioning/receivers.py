@@ -1,6 +1,7 @@
 """What the apps below have done, made known to phones: every receiver of every signal stands here."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -8,11 +9,12 @@ from django.conf import settings
 from accounts import signals as account_signals
 from accounts.models import Account
 from accounts.refusals import Invalid
+from accounts.scope import Actor
 from devices import settings_tree
 from devices import signals as device_signals
 from devices.models import Device
 from devices.signals import PhoneEvent
-from provisioning import events, publishing
+from provisioning import events, publishing, resettled
 from provisioning.compiling import CompileError, compile_full
 from security import signals as security_signals
 
@@ -25,6 +27,8 @@ def connect() -> None:
     """Connect every receiver; called once, when the app is ready."""
     for signal, receiver in (
         (account_signals.account_switched, on_account_switched),
+        (account_signals.account_moving, on_account_moving),
+        (account_signals.account_moved, on_account_moved),
         (device_signals.phones_changed, on_phones_changed),
         (device_signals.settings_changed, on_settings_changed),
         (security_signals.addresses_changed, on_addresses_changed),
@@ -34,6 +38,16 @@ def connect() -> None:
 
 def on_account_switched(sender: Any, account: Account, **kwargs: Any) -> None:
     publishing.account_changed(account)
+
+
+def on_account_moving(sender: Any, account: Account, **kwargs: Any) -> None:
+    resettled.hold(account)
+
+
+def on_account_moved(
+    sender: Any, account: Account, old_path: str, by: Actor, now: datetime, **kwargs: Any
+) -> None:
+    resettled.settle(account, old_path=old_path, by=by, now=now)
 
 
 def on_phones_changed(

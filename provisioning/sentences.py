@@ -255,10 +255,6 @@ _HAPPENED: dict[str, Texts] = {
     "yielded": ("Never set up within 30 days, and its MAC was entered elsewhere: removed.",),
     "moved-away": ("Moved to another account by {actor}.", "Moved to another account."),
     "moved-here": ("Moved here from another account by {actor}.", "Moved here from another account."),
-    "account-moved": (
-        "Its account was moved below another one by {actor}.",
-        "Its account was moved below another one.",
-    ),
     "swapped": ("New hardware, set in by {actor}: {new} instead of {old}.", "New hardware."),
     "retired": (
         "Retired by {actor}. Its private URL gives a file without accounts until {until}.",
