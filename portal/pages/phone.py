@@ -16,6 +16,7 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
 from devices.models import Appearance, Device
 from portal.clone_cards import clone_of
+from portal.model_words import model_words
 from portal.pages.approvals import card_of
 from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm, said_origin
 from portal.pages.log import KINDS, log_lines, of_kind
@@ -84,6 +85,7 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
         "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,
         "clone": clone_of(device, request.actor, frame["now"]),
         "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
+        "model": model_words(device, frame["row"].seen.firmware if frame["row"].seen else None),
     }
     return render(request, "devices/phone.html", context)
 
