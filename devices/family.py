@@ -44,6 +44,8 @@ class Generation:
     banks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: bank -> the only kinds of its keys
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
     cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
+    doubts: tuple[str, ...] = ()  #: what no public source settles
+    notes: tuple[str, ...] = ()  #: what people should know of it
 
 
 @dataclass(frozen=True, slots=True)

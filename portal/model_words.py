@@ -38,7 +38,7 @@ def model_words(device: Device, firmware: str | None = None) -> ModelWords | Non
         title=model.title,
         firmware=generation.title,
         holds=_holds(model),
-        notes=(*(sentence for sentence, holds in special.items() if holds), *model.notes),
+        notes=(*(say for say, holds in special.items() if holds), *model.notes, *generation.notes),
         doubts=(*model.doubts, *generation.doubts, *family.doubts),
         lacks=tuple(_lacks(family, code)),
     )
