@@ -1,16 +1,14 @@
 """Phones that were away come back from their own place without a person (T2, T4, E9)."""
 
-import re
 import socket
 
 import pytest
 
-from tests.e2e.household import Household, Reply, eventually
-from tests.e2e.phones import Entered, enter, lock_of
+from tests.e2e.household import Household, eventually
+from tests.e2e.phones import AGENT, Entered, ask, enter, folder_in, lock_of, served, set_up
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
 
-AGENT = "Yealink SIP-T46S 66.85.0.5 {colons}"
 HOME, ELSEWHERE = "127.4.0.1", "127.4.0.2"
 THIRTY_DAYS_PASS = """
 from datetime import timedelta
@@ -32,49 +30,19 @@ def phone(household: Household) -> Entered:
     return enter(household)
 
 
-def ask(household: Household, phone: Entered, path: str, source: str = HOME) -> Reply:
-    return household.phone(path, agent=phone.agent(AGENT), source=source)
-
-
-def folder_in(body: bytes) -> str:
-    found = re.search(rb"/d/[a-z0-9]{40}/", body)
-    assert found, body
-    return found.group().decode()
-
-
-def served(household: Household, phone: Entered, path: str) -> Reply:
-    """Ask until it is there; a compile may be under way."""
-
-    def fetched() -> Reply | None:
-        reply = ask(household, phone, path)
-        assert reply.status in (200, 503), reply.status
-        return reply if reply.status == 200 else None
-
-    return eventually(fetched, what=path)  # type: ignore[no-any-return]
-
-
-def set_up(household: Household, phone: Entered) -> str:
-    """Boot at home as the phone does; returns the folder of its current token, used once."""
-    boot = eventually(lambda: (r := ask(household, phone, f"/{phone.mac}.boot")).status == 200 and r)
-    full = served(household, phone, f"{folder_in(boot.body)}{phone.mac}.cfg")
-    below = folder_in(full.body)
-    assert phone.secret.encode() in served(household, phone, f"{below}{phone.mac}.cfg").body
-    return below
-
-
 def test_a_phone_switched_off_for_30_days_during_a_rotation(household: Household, phone: Entered) -> None:
     """T3, T4: its token is dead by then; it is answered as at the root, and home is home."""
-    old = set_up(household, phone)
-    new = set_up(household, phone)  # somebody reset it, or another one at the same place: R4
+    old = set_up(household, phone, HOME)
+    new = set_up(household, phone, HOME)  # somebody reset it, or another one at the same place: R4
     assert old != new
     done = household.command("shell", "-v", "0", "-c", THIRTY_DAYS_PASS.format(code=phone.code))
     assert done.returncode == 0, done.stderr
 
     assert ask(household, phone, f"{old}{phone.mac}.cfg", ELSEWHERE).status == 404
-    back = served(household, phone, f"{old}{phone.mac}.cfg")
+    back = served(household, phone, f"{old}{phone.mac}.cfg", HOME)
 
     assert phone.secret.encode() not in back.body, "a bootstrap, not the file"
-    again = served(household, phone, f"{folder_in(back.body)}{phone.mac}.cfg")
+    again = served(household, phone, f"{folder_in(back.body)}{phone.mac}.cfg", HOME)
     assert phone.secret.encode() in again.body
     assert lock_of(household, phone)["bound_origin"] == HOME
 
@@ -83,12 +51,12 @@ def test_a_phone_whose_answers_were_lost_goes_on_with_its_former_token(
     household: Household, phone: Entered
 ) -> None:
     """T2: the new tokens were never used, so the former one counts as the current one."""
-    old = set_up(household, phone)
+    old = set_up(household, phone, HOME)
     eventually(
-        lambda: ask(household, phone, f"/{phone.mac}.boot").status == 200, what="a claim never followed"
+        lambda: ask(household, phone, f"/{phone.mac}.boot", HOME).status == 200, what="a claim never followed"
     )
 
-    again = ask(household, phone, f"{old}{phone.mac}.cfg")
+    again = ask(household, phone, f"{old}{phone.mac}.cfg", HOME)
 
     assert again.status == 200
     assert folder_in(again.body) == old
@@ -103,7 +71,7 @@ def test_a_bootstrap_cut_off_after_the_commit_strands_no_phone(household: Househ
         cut.sendall(f"GET /{phone.mac}.boot HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\n\r\n".encode())
         eventually(lambda: lock_of(household, phone)["state"] == "locked", what="the claim's commit")
 
-    assert ask(household, phone, f"/{phone.mac}.boot").status == 200
+    assert ask(household, phone, f"/{phone.mac}.boot", HOME).status == 200
     assert ask(household, phone, f"/{phone.mac}.boot", ELSEWHERE).status == 404
 
 
@@ -111,16 +79,16 @@ def test_a_phone_deleted_and_entered_again_comes_back_from_its_own_place_alone(
     household: Household, phone: Entered
 ) -> None:
     """E9, T4: in the same account within 30 days, with its former binding."""
-    below = set_up(household, phone)
+    below = set_up(household, phone, HOME)
 
     assert household.api("DELETE", f"/devices/{phone.code}/").status == 204
-    assert ask(household, phone, f"{below}{phone.mac}.cfg").status == 404
+    assert ask(household, phone, f"{below}{phone.mac}.cfg", HOME).status == 404
     again = enter(household, mac=phone.mac)
 
     lock = lock_of(household, again)
     assert (lock["state"], lock["reason"]) == ("locked", "previously-registered")
     assert ask(household, again, f"{below}{phone.mac}.cfg", ELSEWHERE).status == 404
-    back = ask(household, again, f"{below}{phone.mac}.cfg")
+    back = ask(household, again, f"{below}{phone.mac}.cfg", HOME)
     assert back.status == 200
-    full = served(household, again, f"{folder_in(back.body)}{phone.mac}.cfg")
+    full = served(household, again, f"{folder_in(back.body)}{phone.mac}.cfg", HOME)
     assert again.secret.encode() in full.body
