@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts_api
 from devices import api as devices_api
 from portal import api
-from provisioning.api import devices, policies, sites, windows
+from provisioning.api import customers, devices, policies, sites, windows
 
 router = SimpleRouter()
 router.register("accounts", accounts_api.AccountDoor, "account")
@@ -32,6 +32,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         windows.ApprovalDoor.as_view({"get": "retrieve", "post": "answer"}),
         name="approval-detail",
     ),
+    path("accounts/<slug:slug>/move/", customers.CustomerMove.as_view(), name="account-move"),
     path("policies/", policies.PolicyDoor.as_view({"get": "list"}), name="policy-list"),
     path(
         "policies/<str:name>/",

@@ -294,6 +294,7 @@ SPECTACULAR_SETTINGS = {
         "RoleEnum": "accounts.api.ROLES",
         "KeyRoleEnum": "accounts.api.KEY_ROLES",
         "KindEnum": "accounts.models.Account.Kind",
+        "DifferenceKindEnum": "provisioning.api.customers.KINDS",
         "PolicyKindEnum": "provisioning.api.policies.KINDS",
     },
     "POSTPROCESSING_HOOKS": [

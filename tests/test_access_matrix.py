@@ -15,11 +15,17 @@ from provisioning.models import Approval, Denial, DeviceEvent, Job, Lock, Outbox
 from tests.url_map import API, PAGES, api_urls, leaves, names_a_row, own_urls, page_urls, staff_urls, writes
 from tests.world import Tenant, World, make_key, program, signed_in
 
-#: Addresses of the API that take no GET.
+#: Addresses of the API that take no GET, or none of a viewer.
 WITHOUT_GET = {"nowhere", "unlock-all", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move")}
-WITHOUT_GET |= {"extension-new-secret", "extension-expose", "account-delete", "account-restore"}
+WITHOUT_GET |= {
+    "extension-new-secret",
+    "extension-expose",
+    "account-delete",
+    "account-restore",
+    "account-move",
+}
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (

@@ -39,6 +39,7 @@ LISTS = (
     "/phones/{phone}/log/",
     "/windows/",
     "/sites/",
+    "/extensions/",
     "/people/",
     "/keys/",
 )

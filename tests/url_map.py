@@ -51,7 +51,7 @@ API: dict[str, Args] = {
     **{f"device-{name}": phone for name in ("retire", "swap", "move")},
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
     "policy-detail": policy,
-    **{f"account-{name}": account for name in ("detail", "delete", "restore")},
+    **{f"account-{name}": account for name in ("detail", "delete", "restore", "move")},
     "api-key-detail": key,
     "approval-detail": approval,
     "extension-detail": extension,
@@ -70,7 +70,7 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
     **dict.fromkeys(("customers", "policies", "powers", "extensions"), _none),
     "policy": policy,
-    **dict.fromkeys(("customer-delete", "customer-restore"), account),
+    **dict.fromkeys(("customer-delete", "customer-restore", "customer-move"), account),
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
     **dict.fromkeys(
         ("phone-release", "phone-take-back", "phone-clone", "phone-retire", "phone-swap", "phone-move"), phone
@@ -174,6 +174,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "account-detail": [("patch", {"name": "Renamed"})],
         "account-delete": [("post", {"slug": slug})],
         "account-restore": [("post", {})],
+        "account-move": [("post", {"below": "platform"})],
         "api-key-list": [("post", {"account": slug, "name": "Mine", "role": "viewer"})],
         "api-key-detail": [("delete", None)],
         "device-list": [("post", entered)],

@@ -39,7 +39,12 @@ def below_the(request: PageRequest) -> Any:
 @needs(Power.SEE_ACCOUNT)
 def listing(request: PageRequest) -> HttpResponse:
     shown = below_the(request).annotate(phones=Count("devices"))
-    return render(request, "accounts/customers.html", {"section": "customers", "accounts": shown[:SHOWN]})
+    context = {
+        "section": "customers",
+        "accounts": shown[:SHOWN],
+        "may_move": request.actor.may_anywhere(Power.MOVE_CUSTOMER),
+    }
+    return render(request, "accounts/customers.html", context)
 
 
 @needs(Power.SEE_ACCOUNT)

@@ -25,7 +25,7 @@ from provisioning import moving, retiring, swapping
 @needs(Power.RETIRE_DEVICE)
 def retire(request: PageRequest, code: UUID) -> HttpResponse:
     device = find_phone(request, code)
-    form = forms.Form(request.POST or None)
+    form = forms.Form(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             retiring.retire(device, by=request.actor)

@@ -100,7 +100,7 @@ def clone(request: PageRequest, code: UUID) -> HttpResponse:
     decision = request.POST.get("decision") or request.GET.get("decision", "")
     if decision not in clones.ANSWERS:
         raise Http404
-    form = forms.Form(request.POST or None)
+    form = forms.Form(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             clones.answer(device, by=request.actor, decision=decision)

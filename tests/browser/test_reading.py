@@ -4,14 +4,16 @@ import pytest
 from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
+from provisioning import clones, locking
 from tests.browser.conftest import NARROW, WIDE, SignIn, faults
 from tests.factories import refused
+from tests.provisioning.stolen import suspected_clone
 from tests.url_map import page_urls
-from tests.world import World
+from tests.world import World, actor
 
 # Addresses that take forms only, or lead elsewhere.
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
-NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof"}
+NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy"}
 
 
 def read(page: Page, base: str, urls: dict[str, str], theme: str) -> dict[str, list[str]]:
@@ -34,8 +36,13 @@ def test_a_managers_pages_can_be_read_by_everybody(
     theme: str, town: World, sign_in: SignIn, live_server: LiveServer
 ) -> None:
     refused(town.acme.phone, "198.51.100.20")
+    copied = suspected_clone(town.acme.account)
     page = sign_in(town.ana)
     urls = {name: url for name, url in page_urls(town.acme).items() if name not in NO_PAGE}
+    urls["a clone"] = f"/phones/{copied.code}/"
+    urls |= {answer: f"/phones/{copied.code}/clone/?decision={answer}" for answer in clones.ANSWERS}
+    urls["take back"] = f"/phones/{copied.code}/take-back/"
+    urls["secrets"] = "/extensions/?show=known"
     urls["explained"] = f"/explain/?mac={town.acme.phone.mac}&address=198.51.100.20"
     urls["address"] = "/addresses/?address=198.51.100.20"
     urls["nothing found"] = "/phones/?q=nothing-of-that-name"
@@ -45,12 +52,28 @@ def test_a_managers_pages_can_be_read_by_everybody(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_resellers_pages_can_be_read_by_everybody(
+    theme: str, town: World, sign_in: SignIn, live_server: LiveServer
+) -> None:
+    locking.quarantine(town.acme.phone, by=actor(town.ana), reason="Stolen")
+    page = sign_in(town.rita)
+    names = ("phone-advanced", "phone-release", "phone-move", "customers", "customer-delete", "extensions")
+    urls = {name: url for name, url in page_urls(town.acme).items() if name in names}
+    urls["policies of one"] = "/policies/?account=acme"
+
+    assert len(urls) == len(names) + 1
+    assert read(page, live_server.url, urls, theme) == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_an_end_users_pages_can_be_read_by_everybody(
     theme: str, town: World, sign_in: SignIn, live_server: LiveServer
 ) -> None:
     page = sign_in(town.ben)
 
-    assert read(page, live_server.url, {"my-phones": "/my-phones/", "not his": "/phones/"}, theme) == {}
+    urls = {"my-phones": "/my-phones/", "not his": "/phones/", "powers": "/powers/"}
+
+    assert read(page, live_server.url, urls, theme) == {}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

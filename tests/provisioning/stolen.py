@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from django.utils import timezone
+
 from accounts.models import Account
 from devices.models import Device
 from provisioning import claims, clones, locking
@@ -80,3 +82,12 @@ def make_stolen(account: Account) -> Stolen:
 def poll(phone: Device, token: Token, address: str = HOME, at: datetime = NOW) -> None:
     """The former token is used, and the note of it drained."""
     clones.suspect(token.hash, phone, address=parse_address(address), at=at, now=at)
+
+
+def suspected_clone(account: Account, at: datetime | None = None) -> Device:
+    """A phone of the account that was stolen a day ago and whose real one polled an hour ago."""
+    at = at or timezone.now()
+    phone, real = real_phone(account, at=at - 10 * DAY)
+    steal(phone, at=at - DAY)
+    poll(phone, real, at=at - HOUR)
+    return phone
