@@ -111,6 +111,14 @@ def test_all_of_it_may_come_in_one_batch_in_any_order(working: Device, now: date
     assert lock.follow_since is None
 
 
+def test_within_a_batch_it_is_the_time_that_counts(working: Device, now: datetime) -> None:
+    uses = [(AWAY, timedelta()), (AWAY, DAY), (HOME, 12 * HOUR)]
+
+    drain(*(used(working, a, now + after, drift=a != HOME) for a, after in uses), now=now + DAY)
+
+    assert (bound_to(working), candidate_of(working)[1]) == (HOME, now + DAY)
+
+
 def test_a_late_note_from_home_clears_nothing_that_began_after_it(working: Device, now: datetime) -> None:
     polls(working, (AWAY, 2 * HOUR))
     drain(used(working, HOME, now + HOUR, drift=False), now=now + 3 * HOUR)
@@ -328,6 +336,7 @@ def test_a_network_that_joins_its_site_meanwhile_is_home(working: Device, acme: 
 
     assert lock_of(working).bound_site == site
     assert candidate_of(working) == ("", None)
+    assert not DeviceEvent.objects.filter(what="origin-followed").exists()
 
 
 # --- what is written down ----------------------------------------------------------------------------------

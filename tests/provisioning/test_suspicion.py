@@ -105,6 +105,14 @@ def test_refused_claiming_fetches_count_and_nothing_else(
     assert locking.is_suspected(lock, now) == suspected
 
 
+def test_what_it_was_refused_before_anybody_entered_it_does_not_count(locked: Device, now: datetime) -> None:
+    seen(locked, *((address, 2 * HOUR) for address in FOREIGN[:2]), now=now, key="unknown-mac", code="")
+
+    lock = seen(locked, (FOREIGN[2], HOUR), now=now)
+
+    assert not locking.is_suspected(lock, now)
+
+
 def test_the_three_may_come_in_batches_of_one(locked: Device, now: datetime) -> None:
     for number, address in enumerate(FOREIGN):
         assert not locking.is_suspected(lock_of(locked), now)
