@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from devices.zones import Zone
+from devices.zones import Turn, Zone
 
 
 def signed_hours(minutes: int) -> str:
@@ -59,6 +59,18 @@ def first_day(week: int) -> int:
     return 1 if week == 5 else (week - 1) * 7 + 1
 
 
+def turn_rule(turn: Turn) -> str:
+    """Spell a turn as month/day/weekday/time: the weekday on or after that day, -1 for the month's last."""
+    day = -1 if turn.week == 5 else first_day(turn.week)
+    return f"{turn.month}/{day}/{turn.weekday}/{turn.hour}:0:0"
+
+
+def hours_and_minutes(minutes: int) -> str:
+    """Spell a span as 1:0 or 0:30."""
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}:{rest}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "signed_hours": signed_hours,
     "clock_offset": clock_offset,
@@ -68,4 +80,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "days_since_sunday": days_since_sunday,
     "weekday_from_sunday": weekday_from_sunday,
     "first_day": first_day,
+    "turn_rule": turn_rule,
+    "hours_and_minutes": hours_and_minutes,
 }

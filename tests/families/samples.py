@@ -53,7 +53,8 @@ def settings(family: str, model: str, **changes: object) -> PhoneSettings:
 
 def name_of(rule: FileRule, model: str, mac: str = MAC) -> str:
     """A name that the rule's pattern fits, as this model would ask it."""
-    common = {"{digits:12}": "000000000028", "{word}": squeeze(model), "{part}": squeeze(model)}
+    common = {"{digits:12}": "000000000028", "{digits:4}": "8841", "{digits:3}": "191"}
+    common |= {"{word}": squeeze(model), "{part}": squeeze(model)}
     name = rule.path.replace("{mac}", mac)
     for placeholder, text in common.items():
         name = name.replace(placeholder, text)

@@ -28,6 +28,8 @@ def test_the_families_have_the_models_they_must():
     assert len(families["poly"].models) >= 8
     assert len(families["snom"].models) >= 40
     assert len(families["fanvil"].models) >= 60
+    assert len(families["grandstream"].models) >= 40
+    assert len(families["cisco"].models) >= 35
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,15 @@ def test_every_protection_is_translated_or_declined(code):
         ("snom", "snomD785", "D785"),
         ("snom", "Snom 760", "760"),
         ("snom", "m900", "M900"),
+        ("grandstream", "grp2614", "GRP2614"),
+        ("grandstream", "Grandstream GXP2170", "GXP2170"),
+        ("grandstream", "HT802V2", "HT802V2"),
+        ("cisco", "CP-8841-3PCC", "8841"),
+        ("cisco", "8841", "8841"),
+        ("cisco", "Cisco 7832", "7832"),
+        ("cisco", "SPA-942", "SPA942"),
+        ("cisco", "spa504g", "SPA504G"),
+        ("cisco", "ATA191-MPP", "ATA191"),
     ],
 )
 def test_a_model_is_found_by_any_spelling(family, spelling, name):
@@ -131,6 +142,14 @@ def test_no_model_counts_below_nothing(family, model):
         ("snom", "320", None, "v7"),
         ("snom", "M900", "05.20.0001", "dect"),
         ("snom", "M900", "07.40.0104", "dect"),
+        ("cisco", "8841", "11.0.1", "mpp"),
+        ("cisco", "8841", "12-0-7MPP0001-396", "mpp"),
+        ("cisco", "8841", "11-3-1MPP2001-678", "mpp"),
+        ("cisco", "SPA508G", "7.4.8a", "spa"),
+        ("cisco", "SPA942", "6.1.5(a)", "spa"),
+        ("cisco", "SPA112", "1.3.5p", "ata"),
+        ("cisco", "ATA192", "11-1-0MPP0401-001", "ata19"),
+        ("cisco", "ATA192", None, "ata19"),
     ],
 )
 def test_the_firmware_tells_the_generation(family, model, firmware, generation):
