@@ -245,6 +245,23 @@ def test_srtp(srtp, name, number):
     assert _full("HT801", sip=sip)["P183"] == number
 
 
+@pytest.mark.parametrize(
+    ("model", "server", "outbound"),
+    [
+        ("GRP2614", "account.1.sip.server.1.address", "account.1.sip.outboundProxy.1.address"),
+        ("GXP1628", "P47", "P48"),
+        ("HT802", "P47", "P48"),
+    ],
+)
+def test_the_way_to_the_server(model, server, outbound):
+    sip = settings("grandstream", model).sip
+    by_name = _full(model, sip=replace(sip, port=0, outbound_port=0))
+    straight = _full(model, sip=replace(sip, outbound_host=""))
+
+    assert (by_name[server], by_name[outbound]) == ("sip.example.org", "edge.example.org")
+    assert (straight[server], straight[outbound]) == ("sip.example.org:5061", "")
+
+
 def test_what_a_firmware_cannot_is_said():
     assert set(FAMILY.lacks("grp")) == set()
     assert set(FAMILY.lacks("ht")) == {"web_page_off"}
