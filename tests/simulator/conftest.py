@@ -21,7 +21,7 @@ ROOT = "https://phones.example.org/"
 PROXY = "127.0.5.1"  # plays the server that ends TLS in front of the edge
 MAC, CODE = "00005e005377", "11111111-2222-4333-8444-555555555577"
 ENTRY, CURRENT = "e0" * 20, "c0" * 20
-BUILD = 7
+BUILD = 60_000_000_000
 
 
 class Claiming(Doors):
