@@ -8,12 +8,13 @@ from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 
+from accounts import tenants
 from accounts.models import Account, ApiKey, AuditEntry, Membership, User
 from accounts.roles import Role
 from devices.models import Appearance, Device, Extension, Key, SettingValue, Site, SiteNetwork
 from provisioning.models import Approval, Denial, DeviceEvent, Job, Lock, Outbox, PolicyValue, Token, Window
 from tests.url_map import API, PAGES, api_urls, leaves, names_a_row, own_urls, page_urls, staff_urls, writes
-from tests.world import Tenant, World, make_key, program, signed_in
+from tests.world import Tenant, World, actor, make_key, program, signed_in
 
 #: Addresses of the API that take no GET, or none of a viewer.
 WITHOUT_GET = {"nowhere", "unlock-all", "policy-detail"}
@@ -157,6 +158,38 @@ def test_a_manager_of_a_sibling_gets_nothing_by_the_api(world: World) -> None:
             assert leaked(answer, words, query) == [], query
 
     assert own == 2
+    assert snapshot() == before
+
+
+def test_a_reseller_of_another_branch_gets_nothing(world: World) -> None:
+    """He has the powers that managers lack, and reaches nothing with them."""
+    sam = actor(world.sam)
+    lakeside = tenants.create_account(world.platform, by=sam, slug="lakeside", name="Lakeside")
+    person = tenants.add_person(
+        lakeside, by=sam, email="lou@lakeside.example", name="Lou", role=Role.RESELLER, password=None
+    ).user
+    text, lou = make_key(lakeside, Role.RESELLER, world.sam), signed_in(person)
+    before, words = snapshot(), world.acme.words
+
+    for client in (program(text), lou):
+        for name, url in api_urls(world.acme).items():
+            answer = ask(client, "get", url)
+            assert leaked(answer, words) == [], name
+            if names_a_row(API[name], world.acme):
+                assert answer.status_code in (404, 405), (name, answer.status_code)
+        for name, calls in writes(world.acme).items():
+            for method, body in calls:
+                answer = ask(client, method, api_urls(world.acme)[name], body)
+                expected = 404 if names_a_row(API[name], world.acme) else 400
+                assert answer.status_code == expected, (name, method, answer.status_code)
+                assert leaked(answer, words) == [], name
+    for name, url in page_urls(world.acme).items():
+        for method in ("get", "post"):
+            answer = ask(lou, method, url)
+            assert leaked(answer, words, url) == [], (name, method)
+            if names_a_row(PAGES[name], world.acme):
+                assert answer.status_code in (404, 405), (name, method, answer.status_code)
+
     assert snapshot() == before
 
 
