@@ -42,7 +42,7 @@ def drain(now: datetime, *, limit: int = BATCH) -> int:
     was written since can be taken for something older.
     """
     with transaction.atomic():
-        cursor = Drain.objects.select_for_update().get_or_create(stream=wire.NOTES.decode())[0]
+        cursor = _cursor()
         pipe = store.client().pipeline(transaction=True)
         pipe.get(wire.NOTES_EPOCH)
         pipe.xrange(wire.NOTES, min=f"({cursor.cursor}", count=limit)
@@ -68,7 +68,12 @@ def pause() -> None:
     For whoever takes a phone from its account or its MAC: what was noted before must not land on it
     afterwards, and the drain holds the keys of the phones in its hands.
     """
-    list(Drain.objects.select_for_update().values_list("pk"))
+    _cursor()
+
+
+def _cursor() -> Drain:
+    """The stream's cursor, held."""
+    return Drain.objects.select_for_update().get_or_create(stream=wire.NOTES.decode())[0]
 
 
 def _new_epoch(cursor: Drain, epoch: bytes | None) -> int:
