@@ -1,4 +1,4 @@
-"""Phones that take an hour from root to private URL: the full file at the root, numbers that only grow."""
+"""Files that phones take by their number: it only grows, over claims, edits and from the root to below it."""
 
 import re
 from dataclasses import replace
@@ -9,11 +9,11 @@ import pytest
 from accounts.models import Account
 from devices import settings_tree
 from devices.models import Device
-from provisioning import claims, policies, tokens
+from provisioning import claims, tokens
 from provisioning.compiling import compile_full
 from provisioning.gate import TokenKind
 from provisioning.models import Lock, Token
-from tests.provisioning.making import SECRET, make_account, make_phone, request, support
+from tests.provisioning.making import make_account, make_phone, request, support
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LATER = timedelta(minutes=31)
@@ -53,33 +53,6 @@ def private_file(phone: Device) -> bytes:
     build = tokens.build(token, Lock.objects.get(pk=phone.pk).files_revision)
     settings = settings_tree.phone_settings([phone])[phone.pk]
     return compile_full(settings, tokens.private_url(token, phone), build=build)[f"{phone.mac}.cfg"].body
-
-
-def test_over_https_the_claim_answers_with_the_full_file_of_the_current_token(phone: Device) -> None:
-    body = body_of(claims.claim(asked(phone), now=NOW))
-
-    current = Token.objects.get(device=phone)
-    assert current.kind == TokenKind.CURRENT.value, "it needs no entry token"
-    assert SECRET.encode() in body
-    assert f"d/{tokens.text_of(current)}/$mac.cfg".encode() in body
-    assert b"<FlashInterval>1</FlashInterval>" in body
-
-
-def test_over_plain_http_it_is_a_bootstrap_whose_token_lives_a_day(phone: Device) -> None:
-    body = body_of(claims.claim(asked(phone, secure=False), now=NOW))
-
-    entry = Token.objects.get(device=phone, kind=TokenKind.ENTRY.value)
-    assert SECRET.encode() not in body
-    assert f"d/{tokens.text_of(entry)}/$mac.cfg".encode() in body
-    assert entry.until == NOW + timedelta(hours=24)
-
-
-def test_a_policy_lets_the_full_file_travel_over_plain_http(acme: Account, phone: Device) -> None:
-    policies.set_value(acme, by=support(), name="full_over_http", value=True)
-
-    body = body_of(claims.claim(asked(phone, secure=False), now=NOW))
-
-    assert SECRET.encode() in body
 
 
 def test_a_repeat_is_the_same_bytes(phone: Device) -> None:
