@@ -4,13 +4,10 @@ Some tests let the threads run against each other, others stop one of them where
 the other one come up to it: what was read before such a wait is what a mixture would be made of.
 """
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from accounts import resettling
@@ -37,11 +34,11 @@ from security.networks import origin_of, parse_address
 from tests.factories import make_mac
 from tests.provisioning import notes
 from tests.provisioning.making import HOME, HOTEL, colons, make_account, make_phone, request, support
+from tests.provisioning.meeting import Other, meeting
 from tests.provisioning.test_take_back_races import together
 
 ROUNDS = 12
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-Work = Callable[[], Any]
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
@@ -79,56 +76,6 @@ def renamed(phone: Device, mac: str) -> claims.Request:
 
 
 # --- one comes up to the other -----------------------------------------------------------------------------
-
-
-class Other(threading.Thread):
-    """Somebody else, with a connection of his own."""
-
-    def __init__(self, work: Work) -> None:
-        super().__init__(daemon=True)
-        self.work, self.answer = work, None
-
-    def run(self) -> None:
-        try:
-            while True:
-                try:
-                    self.answer = self.work()
-                    return
-                except OperationalError as error:
-                    if "locked" not in str(error):
-                        raise  # SQLite gave up waiting is all that is asked again
-        except Exception as error:
-            self.answer = error  # type: ignore[assignment]
-        finally:
-            connections.close_all()
-
-    def come_up(self) -> None:
-        """Start, and return once he waits for a row of ours (or is through, where rows are not held)."""
-        self.start()
-        while connection.vendor == "postgresql" and self.is_alive():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
-                if cursor.fetchone()[0]:
-                    return
-            self.join(0.01)
-
-    def came_to(self) -> Any:
-        self.join(120)
-        assert not self.is_alive()
-        return self.answer
-
-
-def meeting(patch: pytest.MonkeyPatch, place: Any, name: str, other: Other) -> None:
-    """Let the other one come up when our own work gets to this function."""
-    ours, original = threading.current_thread(), getattr(place, name)
-
-    def stop_there(*args: Any, **more: Any) -> Any:
-        if threading.current_thread() is ours:
-            patch.undo()
-            other.come_up()
-        return original(*args, **more)
-
-    patch.setattr(place, name, stop_there)
 
 
 @pytest.mark.rule("E17")

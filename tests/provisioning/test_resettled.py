@@ -55,7 +55,7 @@ def lars(cast: Tree, lake: Account) -> Actor:
 
 
 def outcome(phone: Device, address: str = AWAY) -> tuple[Outcome, str]:
-    verdict = claims.claim(request(phone, address, agent=AGENT)).verdict
+    verdict = claims.claim(request(phone, address, agent=AGENT), now=timezone.now()).verdict
     return verdict.outcome, verdict.rule
 
 
