@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Device
@@ -33,7 +35,7 @@ class Clone:
 
 def suspected_clones(by: Actor, now: datetime) -> list[clones.Suspected]:
     """The phones that the reader sees and that wait for an answer, the oldest suspicion first."""
-    return clones.open_clones(_with_clones(by, now), now=now)
+    return clones.open_clones(suspected_phones(by, now).select_related("account"), now=now)
 
 
 def clones_of(suspected: list[clones.Suspected], by: Actor) -> list[Clone]:
@@ -75,8 +77,9 @@ def last_use(token: Token | None) -> LastUse | None:
     return LastUse(wire.unpack_network(name), facts.aware(at))
 
 
-def _with_clones(by: Actor, now: datetime) -> list[Device]:
-    marked = Device.objects.visible_to(by).filter(
-        tokens__kind=TokenKind.FORMER.value, tokens__clone_since__isnull=False, tokens__until__gt=now
+def suspected_phones(by: Actor, now: datetime) -> QuerySet[Device]:
+    """The phones that the reader sees and of which two parties hold private URLs."""
+    marked = Token.objects.filter(
+        kind=TokenKind.FORMER.value, clone_since__isnull=False, until__gt=now, device__isnull=False
     )
-    return list(marked.select_related("account").order_by("pk").distinct())
+    return Device.objects.visible_to(by).filter(pk__in=marked.values("device")).order_by("pk")

@@ -49,6 +49,7 @@ class MoveForm(BelowForm):
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, account=account, **kwargs)
         self.slug = account.slug
+        self.fields["typed"].help_text = f"It is {account.slug}."
 
     def clean_typed(self) -> str:
         if (typed := str(self.cleaned_data["typed"]).strip()) != self.slug:
@@ -68,6 +69,8 @@ class Change:
 
 def change_of(difference: Difference) -> Change:
     def words(value: Value) -> str:
+        if isinstance(value, list):
+            return ", ".join(value) or "none"
         if difference.kind == POLICY:
             return policy_words.say(difference.name, value)
         if isinstance(value, bool):
@@ -103,6 +106,9 @@ def move(request: PageRequest, slug: str) -> HttpResponse:
         "asked": asked,
         "form": form,
         "below": below,
+        "parent": Account.objects.visible_to(request.actor)
+        .filter(path=account.path[: -account.steplen])
+        .first(),
         "changes": [change_of(one) for one in preview(account, below)] if below else [],
     }
     return render(request, "accounts/customer_move.html", context)

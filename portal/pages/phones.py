@@ -17,11 +17,13 @@ from accounts.roles import Power
 from accounts.scope import Actor, below
 from devices.catalog import catalog
 from devices.models import Device
+from portal.clone_cards import suspected_phones
 from portal.pages.rows import phone_rows
 from provisioning.gate import State
 from provisioning.models import Approval
 
 A_PAGE = 25
+STATES = ("waiting", "clone", "suspect", "unlocked", "new", "locked", "quarantined", "retired", "disabled")
 _SEPARATORS = str.maketrans("", "", " :.-")
 
 
@@ -115,10 +117,13 @@ def conditions(actor: Actor, now: datetime) -> dict[str, Q]:
     over = Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=now)
     return {
         "waiting": Q(pk__in=open_cards(actor).values("device")),
+        "clone": Q(pk__in=suspected_phones(actor, now)),
+        "suspect": Q(lock__suspicion_until__gt=now),
         "unlocked": on & Q(lock__state=State.UNLOCKED.value) & ~over,
         "new": on & Q(lock__state=State.NEW.value),
         "locked": on & (Q(lock__state=State.LOCKED.value) | over),
         "quarantined": Q(lock__state=State.QUARANTINED.value),
+        "retired": on & Q(lock__state=State.RETIRED.value),
         "disabled": Q(is_enabled=False),
     }
 
@@ -137,10 +142,10 @@ def in_state(actor: Actor, phones: QuerySet[Device], state: str, now: datetime) 
 
 
 def chips(counts: dict[str, int], asked: dict[str, str]) -> list[Chip]:
-    words = {"waiting": "Refused, waiting", "disabled": "Disabled"}
+    words = {"waiting": "Refused, waiting", "clone": "Clone suspected", "suspect": "Under suspicion"}
     rest = {name: value for name, value in asked.items() if value and name != "state"}
     made = [Chip("", "All", counts["all"], urlencode(rest), not asked["state"])]
-    for state in ("waiting", "unlocked", "new", "locked", "quarantined", "disabled"):
+    for state in STATES:
         if counts[state] or asked["state"] == state:
             query = urlencode({**rest, "state": state})
             made.append(

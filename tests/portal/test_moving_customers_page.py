@@ -33,7 +33,7 @@ def test_the_differences_stand_before_the_button(world: World, lakeside: Account
     assert 'value="globex"' not in asked.content.decode(), "below a customer there is none"
     assert "btn danger primary" not in asked.content.decode()
     assert "The longest windowPolicy40 hours12 hours" in said(shown)
-    assert "sees nothing of it any more, at once" in said(shown)
+    assert "Harbour Telecom and its people see nothing of it any more, at once." in said(shown)
     assert "It inherits the same there as now." in said(same)
 
 

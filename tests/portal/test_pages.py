@@ -18,6 +18,7 @@ from devices.models import Device
 from provisioning import entering, windows
 from provisioning.models import DeviceEvent, Lock, Window
 from tests.factories import AWAY, HOME, bind, make_phone, refused
+from tests.provisioning.stolen import suspected_clone
 from tests.tree import user_of
 from tests.world import PASSWORD, World, actor, signed_in
 
@@ -88,6 +89,37 @@ def test_an_unlock_that_is_over_is_shown_as_locked_before_it_is_swept(world: Wor
 
     assert "Door of acme" not in unlocked
     assert "Door of acme" in locked
+
+
+@pytest.mark.parametrize(
+    ("state", "changes"),
+    [
+        ("retired", {"state": "retired"}),
+        ("suspect", {"suspicion_until": timezone.now() + timedelta(days=1)}),
+    ],
+)
+def test_phones_in_a_rare_state_have_their_chip(state: str, changes: dict[str, Any], world: World) -> None:
+    ana = signed_in(world.ana)
+    none = text(ana.get("/phones/"))
+    Lock.objects.filter(pk=world.acme.phone.pk).update(**changes)
+
+    all_of_them, chosen = text(ana.get("/phones/")), text(ana.get("/phones/", {"state": state}))
+
+    assert f"?state={state}" not in none
+    assert f"?state={state}" in all_of_them
+    assert "Desk of Ben" in chosen
+    assert "Door of acme" not in chosen
+
+
+@pytest.mark.rule("T3")
+def test_a_suspected_clone_has_its_chip_and_its_remedy(world: World) -> None:
+    copied = suspected_clone(world.acme.account)
+
+    shown = text(signed_in(world.ana).get("/phones/", {"state": "clone"}))
+
+    assert "Clone suspected <b>1</b>" in shown
+    assert shown.count('class="name"') == 1
+    assert f'Answer<span class="sr"> for {copied}</span>' in shown
 
 
 def test_typing_answers_with_the_list_alone(world: World) -> None:
