@@ -9,7 +9,7 @@ from accounts.models import AuditEntry
 from accounts.scope import Actor
 from devices import settings_tree
 from devices.models import Device
-from provisioning import claims, locking, moving
+from provisioning import claims, events, locking, moving
 from provisioning.compiling import compile_full
 from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent, LastSeen, Proof
@@ -133,3 +133,15 @@ def test_the_new_tenant_s_file_holds_nothing_of_the_old_one(home: Furnished, cas
 
     assert (phone.lines, phone.keys, phone.name, phone.language) == ((), (), "", "en")
     assert [word for word in OLD_WORDS if word in text] == []
+
+
+def test_each_log_says_what_happened_in_a_sentence(home: Furnished, moved: Device, cast: Tree) -> None:
+    said = {
+        event.what: events.described(event, now=LATER).sentence
+        for event in DeviceEvent.objects.filter(what__startswith="moved")
+    }
+
+    assert said == {
+        "moved-away": f"Moved to another account by {cast.rita.label}.",
+        "moved-here": f"Moved here from another account by {cast.rita.label}.",
+    }
