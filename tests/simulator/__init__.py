@@ -7,6 +7,20 @@ the private URL that it is handed, and tells what the phone ended up with.
 from tests.simulator.listing import Listing
 from tests.simulator.numbered import Numbered
 from tests.simulator.phones import Include, Master, Outcome, Phone, Poll
+from tests.simulator.reloading import Reloading
+from tests.simulator.ruled import Ruled
 from tests.simulator.talking import Asked, Line
 
-__all__ = ["Asked", "Include", "Line", "Listing", "Master", "Numbered", "Outcome", "Phone", "Poll"]
+__all__ = [
+    "Asked",
+    "Include",
+    "Line",
+    "Listing",
+    "Master",
+    "Numbered",
+    "Outcome",
+    "Phone",
+    "Poll",
+    "Reloading",
+    "Ruled",
+]

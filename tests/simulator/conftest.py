@@ -24,6 +24,11 @@ ENTRY, CURRENT = "e0" * 20, "c0" * 20
 BUILD = 60_000_000_000
 
 
+def root_for(family: str, model: str) -> str:
+    """The root as this phone may reach it: over plain HTTP where it trusts its maker's authority alone."""
+    return ROOT.replace("https:", "http:") if catalog().families[family].models[model].no_tls else ROOT
+
+
 class Claiming(Doors):
     """A claim that hands out this test's tokens, over HTTPS the full file where the name is so."""
 
@@ -35,9 +40,10 @@ class Claiming(Doors):
         family, model = self.phone.family, self.phone.model
         rule = catalog().own_file(family, model, MAC, [request.file_name])
         full = rule is not None and rule.full_and_move and request.secure
-        here = f"{ROOT}d/{CURRENT if full else ENTRY}/"
+        root = root_for(family, model)
+        here = f"{root}d/{CURRENT if full else ENTRY}/"
         file = compile_bootstrap(
-            family, model, MAC, request.file_name, here, ROOT, self.phone, full=full, build=self.build
+            family, model, MAC, request.file_name, here, root, self.phone, full=full, build=self.build
         )
         return ClaimAnswer(
             Verdict(Outcome.BOOTSTRAP, "R1", Then.CLAIM, binds=True), file.body, file.content_type
@@ -81,5 +87,6 @@ def stage(store_server: embedded.Store, store: "redis.Redis") -> Iterator[Callab
 
 def put_files(shelf: Shelf, phone: PhoneSettings) -> None:
     """Put what the phone may fetch below its private URL."""
-    for file in compile_full(phone, f"{ROOT}d/{CURRENT}/", build=BUILD).values():
+    here = f"{root_for(phone.family, phone.model)}d/{CURRENT}/"
+    for file in compile_full(phone, here, build=BUILD).values():
         shelf.file(file.body, token=CURRENT, name=file.name, code=CODE, content_type=file.content_type)

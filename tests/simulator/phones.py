@@ -245,6 +245,8 @@ def Phone(  # noqa: N802  (a phone is what it makes)
     """Return the phone that sends this agent."""
     from tests.simulator.listing import Listing
     from tests.simulator.numbered import Numbered
+    from tests.simulator.reloading import Reloading
+    from tests.simulator.ruled import Ruled
 
     kind: type[Handset] = Include
     if "Polycom" in agent or "PolyEdge" in agent:
@@ -253,6 +255,10 @@ def Phone(  # noqa: N802  (a phone is what it makes)
         kind = Listing
     elif agent.startswith("Fanvil"):
         kind = Numbered
+    elif agent.startswith("Grandstream"):
+        kind = Reloading
+    elif agent.startswith(("Cisco", "Linksys")):
+        kind = Ruled
     elif re.search(r" \d+\.(?:7\d|80)\.", agent):
         kind = Poll
     return kind(mac, agent, root_url, source_address, connect_to=connect_to, headers=headers)

@@ -10,7 +10,7 @@ from security.networks import parse_origin
 from tests.edge.serving import ServedEdge
 from tests.edge.shelf import Shelf
 from tests.simulator import Phone
-from tests.simulator.conftest import CODE, CURRENT, MAC, PROXY, ROOT
+from tests.simulator.conftest import CODE, CURRENT, MAC, PROXY, root_for
 
 AGENTS = {
     ("yealink", "T46S"): "Yealink SIP-T46S 66.85.0.5 00:00:5e:00:53:77",
@@ -22,6 +22,18 @@ AGENTS = {
     ("fanvil", "X6U-Pro"): "Fanvil X6U Pro 2.12.16.17 00005e005377",
     ("fanvil", "X4"): "Fanvil X4 2.10.2.6887 00005e005377",
     ("fanvil", "i10SV"): "Fanvil i10SV 2.12.10.1 00005e005377",
+    ("grandstream", "GRP2614"): "Grandstream Model HW GRP2614 SW 1.0.5.15 DevId 00005e005377",
+    ("grandstream", "GXP2170"): "Grandstream Model HW GXP2170 SW 1.0.11.79 DevId 00005e005377",
+    ("grandstream", "GXP1628"): "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId 00:00:5e:00:53:77",
+    ("grandstream", "GXV3370"): "Grandstream Model HW GXV3370  V1.3A SW 1.0.3.45 DevId 00005e005377",
+    ("grandstream", "GXV3240"): "Grandstream Model HW GXV3240 V1.6B SW 1.0.1.27 DevId 00005e005377",
+    ("grandstream", "HT802V2"): "Grandstream Model HW HT802V2 V1.0A SW 1.0.5.4 DevId 00005e005377",
+    ("cisco", "8841"): "Cisco-CP-8841-3PCC/11.0 (00005e005377)",
+    ("cisco", "SPA504G"): "Cisco/SPA504G-7.4.9c (00005E005377)(CCQ162306EA)",
+    ("cisco", "SPA525G"): "Cisco/SPA525G-7.4.7 (CBT141900G7)",
+    ("cisco", "SPA942"): "Linksys/SPA-942-6.1.5(a) (4MM00F903042)",
+    ("cisco", "SPA112"): "Cisco/SPA112-1.3.5p (00005E005377)(CCQ170000AA)",
+    ("cisco", "ATA192"): "Cisco/ATA192-MPP-11-1-0MPP0401-001 (00005E005377)(FCH170000AA)",
 }
 OVER_HTTPS = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https"}
 #: Simulated seconds until the full file; before V81 the shortest poll is a minute.
@@ -33,13 +45,13 @@ def test_a_phone_finds_its_private_url_and_its_secret(
     stage: Callable[..., ServedEdge], family: str, model: str
 ) -> None:
     edge = stage(family, model)
-    at = ("127.0.0.1", edge.port)
-    phone = Phone(MAC, AGENTS[family, model], ROOT, PROXY, connect_to=at, headers=OVER_HTTPS)
+    at, root = ("127.0.0.1", edge.port), root_for(family, model)
+    phone = Phone(MAC, AGENTS[family, model], root, PROXY, connect_to=at, headers=OVER_HTTPS)
 
     outcome = phone.boot()
 
     assert outcome.secret_of("200") == "planted-secret", outcome.statuses
-    assert outcome.server == f"{ROOT}d/{CURRENT}/"
+    assert outcome.server == f"{root}d/{CURRENT}/"
     assert outcome.moved
     assert outcome.full_after is not None
     assert outcome.full_after <= WITHIN.get(model, 60)
@@ -50,12 +62,12 @@ def test_a_phone_finds_its_private_url_and_its_secret(
     again = phone.boot()
 
     assert again.secret_of("200") == "planted-secret"
-    assert all(asked.url.startswith(f"{ROOT}d/{CURRENT}/") for asked in again.asked)
+    assert all(asked.url.startswith(f"{root}d/{CURRENT}/") for asked in again.asked)
 
     phone.factory_reset()
     anew = phone.boot()
 
-    assert not anew.asked[0].url.startswith(f"{ROOT}d/"), "option 66 leads to the root again"
+    assert not anew.asked[0].url.startswith(f"{root}d/"), "option 66 leads to the root again"
     assert anew.secret_of("200") == "planted-secret"
     assert anew.moved
 
@@ -67,7 +79,8 @@ def test_a_thief_who_plays_the_same_phone_elsewhere_gets_nothing(
     edge = stage(family, model)
     bound = (parse_origin("127.0.0.1"),)
     Shelf(store).lock(DeviceFacts(CODE, MAC, family, "0001", State.LOCKED, bound=bound), model=model)
-    thief = Phone(MAC, AGENTS[family, model], ROOT, "127.0.9.9", connect_to=("127.0.0.1", edge.port))
+    root, at = root_for(family, model), ("127.0.0.1", edge.port)
+    thief = Phone(MAC, AGENTS[family, model], root, "127.0.9.9", connect_to=at)
 
     outcome = thief.boot()
 
