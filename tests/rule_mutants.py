@@ -1,23 +1,6 @@
 """Each rule of sections 3 and 4 with its verdict or its effect flipped: an edit of one guard."""
 
-from dataclasses import dataclass
-
-GATE = "provisioning.gate"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """The text of a module that is replaced, exactly once, and what stands there then."""
-
-    rule: str
-    says: str
-    old: str
-    new: str
-    module: str = GATE
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.says}"
-
+from tests.mutating import Mutant
 
 QUARANTINED_OR_OFF = "if not token.enabled or token.state is State.QUARANTINED:"
 NOT_GIVEN_BACK = "if grant is not None and grant.origin is not None and address in grant.origin:"

@@ -1,29 +1,34 @@
-"""Every rule of sections 3 and 4 has a mutant, and a test that carries the rule's marker kills it.
+"""Every rule of sections 3, 4 and 5 has a mutant, and a test that carries the rule's marker kills it.
 
-The marked tests are called in this process, without fixtures, against the module whose functions have been
-given the mutant's code; seconds for all of them.
+Those of sections 3 and 4 are called in this process, without fixtures, against the module whose functions
+have been given the mutant's code; seconds for all of them. Those of section 5 touch rows: tests/mutating.py.
 """
 
 import importlib
 import inspect
 import itertools
+import os
+import subprocess
+import sys
 import types
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.mutating import GATE, Mutant, living, verb_mutants
 from tests.provisioning import test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy
 from tests.provisioning.test_sentences import SECTION_3, SECTION_4
-from tests.rule_mutants import GATE, MUTANTS, Mutant
+from tests.rule_mutants import MUTANTS
 
 pytestmark = pytest.mark.once
 
 RULES = SECTION_3 | SECTION_4
 MODULES = (test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy)
 Case = Callable[[], None]
+ROOT = Path(__file__).parents[1]
 
 
 # --- the marked tests --------------------------------------------------------------------------------------
@@ -69,59 +74,6 @@ def _rules(marks: Sequence[pytest.Mark]) -> set[str]:
 # --- the mutants -------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def living(mutant: Mutant) -> Iterator[None]:
-    """Give the module's functions the code of the edited source, and take it back."""
-    module = importlib.import_module(mutant.module)
-    source = inspect.getsource(module)
-    assert source.count(mutant.old) == 1, f"{mutant} stands {source.count(mutant.old)} times in the source"
-    edited = types.ModuleType(module.__name__)
-    edited.__file__ = module.__file__
-    exec(compile(source.replace(mutant.old, mutant.new), str(module.__file__), "exec"), edited.__dict__)
-    swapped: list[tuple[types.FunctionType, types.CodeType]] = []
-    constants: list[tuple[str, Any]] = []
-    for function, other in _pairs(module, edited):
-        swapped.append((function, function.__code__))
-        function.__code__ = other.__code__
-    for name, value in vars(edited).items():
-        if isinstance(value, list | tuple) and getattr(module, name, value) != value:
-            constants.append((name, getattr(module, name)))
-            setattr(module, name, value)
-    _forget_what_was_kept(module)
-    try:
-        yield
-    finally:
-        for function, code in swapped:
-            function.__code__ = code
-        for name, value in constants:
-            setattr(module, name, value)
-        _forget_what_was_kept(module)
-
-
-def _forget_what_was_kept(module: types.ModuleType) -> None:
-    """A cached answer of the mutant would outlive it, and one from before would hide it."""
-    for kept in vars(module).values():
-        if hasattr(kept, "cache_clear") and kept.__module__ == module.__name__:
-            kept.cache_clear()
-
-
-def _pairs(
-    module: types.ModuleType, edited: types.ModuleType
-) -> Iterator[tuple[types.FunctionType, types.FunctionType]]:
-    """The functions and methods of the module whose code differs in the edited one."""
-    for name, found in vars(module).items():
-        other = vars(edited).get(name)
-        if isinstance(found, type) and isinstance(other, type) and found.__module__ == module.__name__:
-            members = [(vars(found).get(key), vars(other).get(key)) for key in vars(found)]
-        else:
-            members = [(found, other)]
-        for ours, theirs in members:
-            if not (isinstance(ours, types.FunctionType) and isinstance(theirs, types.FunctionType)):
-                continue
-            if ours.__module__ == module.__name__ and ours.__code__ != theirs.__code__:
-                yield ours, theirs
-
-
 def killed_by(case: Case) -> bool:
     try:
         case()
@@ -161,3 +113,35 @@ def test_a_mutant_leaves_nothing_behind() -> None:
 
     assert changed == ["decide_root"]
     assert before == {n: f.__code__ for n, f in vars(gate).items() if isinstance(f, types.FunctionType)}
+
+
+# --- section 5, which touches rows -------------------------------------------------------------------------
+
+SECTION_5 = {f"E{number}" for number in range(1, 20)} | {"E8q"}
+
+
+def test_every_rule_of_section_5_has_a_mutant() -> None:
+    assert {mutant.rule for mutant in verb_mutants()} >= SECTION_5
+
+
+@pytest.mark.timeout(1200)
+def test_every_mutant_of_a_verb_is_killed_by_a_test_of_its_rule() -> None:
+    """In one process of its own, with one database; what it prints names every mutant and its killer."""
+    folders = ("provisioning", "devices", "accounts", "edge", "test_verb_states.py")
+    asked = [sys.executable, "-m", "pytest", "-p", "tests.mutating", "-q", "-p", "no:xdist"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    told = subprocess.run(
+        [*asked, *(f"tests/{folder}" for folder in folders)],
+        env=inherited,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = told.stdout.splitlines()
+
+    assert [line for line in lines if line.startswith(("SURVIVED", "STANDS", "FAILS"))] == []
+    assert len([line for line in lines if line.startswith("killed ")]) == len(verb_mutants()), told.stdout[
+        -3000:
+    ]
+    assert told.returncode == 0

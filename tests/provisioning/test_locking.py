@@ -19,7 +19,7 @@ from tests.factories import AWAY, ELSEWHERE, HOME, origin, refused
 from tests.provisioning.verb_checks import DAY, HOUR, Verb, everything, is_refused, lock_of, set_lock
 from tests.tree import user_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock"), pytest.mark.rule("E1", "E2")]
 
 UNLOCKS: list[tuple[Any, timedelta | None]] = [
     ("24h", DAY),

@@ -16,7 +16,11 @@ from provisioning.models import DeviceEvent, MacRecord
 from tests.factories import AWAY, HOME, bind, make_phone, origin
 from tests.provisioning.verb_checks import DAY, HOUR, everything, is_refused, lock_of, set_lock
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("clock"),
+    pytest.mark.rule("E5", "E6", "E8q", "E11"),
+]
 
 
 def test_locking_again_restores_the_previous_binding(locked: Device, ana: Actor) -> None:
@@ -209,3 +213,20 @@ def test_nothing_else_expires(locked: Device, ana: Actor) -> None:
     bind(locked, AWAY)
     locking.quarantine(locked, by=ana, reason="Stolen")
     assert not locking.expire(locked, now=timezone.now() + 400 * DAY)
+
+
+def test_a_retired_phone_that_is_disabled_is_not_armed_again(locked: Device, ana: Actor) -> None:
+    set_lock(locked, state="retired")
+    Device.objects.filter(pk=locked.pk).update(is_enabled=False)
+    locked.refresh_from_db()
+
+    is_refused(locked, locking.rearm, "disabled", "E11", by=ana)
+
+
+def test_the_ledger_learns_of_a_quarantine_when_it_knows_the_mac_already(locked: Device, ana: Actor) -> None:
+    mac_hash = wire.mac_hash(settings.TOKEN_KEY, locked.mac)
+    MacRecord.objects.create(mac_hash=mac_hash, account_code=locked.account.code, claimed=True)
+
+    locking.quarantine(locked, by=ana, reason="seen in two towns")
+
+    assert MacRecord.objects.get(mac_hash=mac_hash).quarantined

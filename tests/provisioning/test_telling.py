@@ -11,6 +11,8 @@ from accounts.scope import Actor
 from devices.models import Device
 from provisioning import locking, tasks, telling
 
+pytestmark = pytest.mark.rule("E2")
+
 
 def test_the_account_s_managers_are_told_and_nobody_else(locked: Device, ben: Actor, ana: Actor) -> None:
     locking.allow_reprovision(locked, by=ben)

@@ -18,7 +18,7 @@ from tests.cast import at
 from tests.factories import AWAY, bind, make_phone, make_site, refused
 from tests.tree import user_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock"), pytest.mark.rule("E3")]
 
 DAY = timedelta(days=1)
 

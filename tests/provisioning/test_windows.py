@@ -27,7 +27,7 @@ from tests.factories import (
     origin,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock"), pytest.mark.rule("E4", "E5", "E6")]
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
