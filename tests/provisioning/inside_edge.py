@@ -1,4 +1,4 @@
-"""The real edge over the real store and rows, asked in this process and this thread, one request at a time."""
+"""The real edge over the real store and rows, asked in this process, one request at a time."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -151,7 +151,7 @@ class InsideEdge:
         await self._edge.store.look(wire.COMPLETE)  # the store answers in order: the notes are there
         return sent[0]["status"], sent[1]["body"]
 
-    # --- the doors: Django's part is done between two runs of the loop, on the tests' own connection ---------
+    # --- the doors: Django's part is done between two runs of the loop, on the tests' own connection --------
 
     async def _knocked(self, answer: asyncio.Task[Any]) -> "Door | None":
         """Wait until the answer is there (None) or something of Django's is wanted first."""

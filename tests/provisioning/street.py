@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 import redis
@@ -23,13 +22,11 @@ from devices.user_agent import parse_agent, product_name
 from provisioning import draining, entering, keeper, policies, publishing, sites, tasks, tokens
 from provisioning.gate import Outcome, State, Then, TokenKind, Verdict
 from provisioning.models import Lock, Swept, Token
-from security.models import Ban
 from security.networks import Network, origin_of, parse_address
 from tests.conftest import NOON
-from tests.provisioning import agreement
-from tests.provisioning.agreement import Held
 from tests.provisioning.inside_edge import InsideEdge, Judges, Reply, committed
 from tests.provisioning.making import colons
+from tests.provisioning.street_rows import Seen, open_grants
 from tests.provisioning.token_ledger import DAY, Given, TokenLedger
 from tests.tree import PASSWORD, Tree, plant, user_of
 
@@ -147,7 +144,8 @@ class Street:
     told: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)  # in this step
     phone_pk: int | None = None
-    _seen: "Seen | None" = None
+    _emptied: bool = True  # and the drain does not know it yet
+    _seen: Seen | None = None
 
     def __post_init__(self) -> None:
         self.clock.move_to(NOON)
@@ -174,7 +172,7 @@ class Street:
     def lock_of(self, pk: int) -> Lock | None:
         return Lock.objects.select_related("device__account", "bound_site").filter(pk=pk).first()
 
-    def seen(self) -> "Seen":
+    def seen(self) -> Seen:
         """What the rows say, read again when something has happened since."""
         if self._seen is None:
             self._seen = Seen.now()
@@ -354,9 +352,11 @@ class Street:
     def keeper_works(self) -> None:
         """Notes become rows, and the lists are what the clock has made of them."""
         with committed():
-            for _ in range(2):  # the first after a loss takes note of it and reads nothing
-                while draining.drain(timezone.now()):
-                    pass
+            if self._emptied:  # the first look after a loss takes note of it and reads nothing
+                draining.drain(timezone.now())
+                self._emptied = False
+            while draining.drain(timezone.now()):
+                pass
             self._seen = None
             if not self.lost:
                 publishing.refresh_lists(timezone.now())
@@ -377,7 +377,7 @@ class Street:
 
     def lose_store(self) -> None:
         self.store.flushdb()
-        self.lost = True
+        self.lost = self._emptied = True
 
     def fill_store(self) -> None:
         """What the keeper does when it finds the store without its marker."""
@@ -390,7 +390,7 @@ class Street:
 
     def verb(self, work: Callable[[], Any]) -> str:
         """Have a person do something; a new unlock is noted."""
-        before = _grants()
+        before = open_grants()
         try:
             with committed():
                 work()
@@ -398,61 +398,13 @@ class Street:
             return f"{refusal.rule} {refusal.code}"
         finally:
             self._seen = None
-        for pk, grant in _grants().items():
+        for pk, grant in open_grants().items():
             if grant != before.get(pk):
                 self.granted[pk] = True
         return "done"
 
     def close(self) -> None:
         self.edge.close()
-
-
-@dataclass
-class Seen:
-    """The rows at one moment."""
-
-    home: dict[int, tuple[Network, ...]]  # what each phone is bound to
-    shut: frozenset[int]  # O1: disabled, with its account too, or quarantined
-    blocked: tuple[Network, ...]
-    locks: dict[int, Lock]
-    customers: dict[int, str]  # the account of each phone
-
-    @cached_property
-    def held(self) -> Held:
-        """What the gate would read; asked for in the same moment."""
-        return agreement.of_rows()
-
-    @classmethod
-    def now(cls) -> "Seen":
-        rows = Lock.objects.select_related("device__account", "bound_site")
-        locks = {row.pk: row for row in rows.prefetch_related("bound_site__networks")}
-        off = tuple(Account.objects.filter(is_active=False).values_list("path", flat=True))
-        blocked = Ban.objects.standing(timezone.now()).filter(kind=Ban.Kind.BLOCKED)
-        return cls(
-            home={pk: _bound(lock) for pk, lock in locks.items()},
-            shut=frozenset(
-                pk
-                for pk, lock in locks.items()
-                if lock.state == State.QUARANTINED.value
-                or not lock.device.is_enabled
-                or lock.device.account.path.startswith(off)
-            ),
-            blocked=tuple(ban.network for ban in blocked),
-            locks=locks,
-            customers={pk: lock.device.account.slug for pk, lock in locks.items()},
-        )
-
-
-def _bound(lock: Lock) -> tuple[Network, ...]:
-    if lock.bound_site is not None:
-        return tuple(Network.from_hex(n.first, n.last) for n in lock.bound_site.networks.all())
-    return (lock.bound_network,) if lock.bound_network else ()
-
-
-def _grants() -> dict[int, tuple[Any, ...]]:
-    """The open unlocks, by their phones."""
-    columns = ("grant_given_at", "grant_until", "grant_by", "grant_first")
-    return {row[0]: row[1:] for row in Lock.objects.exclude(grant_given_at=None).values_list("pk", *columns)}
 
 
 def is_claim(reply: Reply) -> bool:

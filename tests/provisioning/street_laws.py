@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from devices import extensions
 from provisioning import policies
-from provisioning.gate import Outcome, State, TokenKind, Verdict
+from provisioning.gate import Outcome, State, TokenKind
 from provisioning.models import DeviceEvent, Lock, Proof, Token
-from security.networks import Network, origin_of, show_address
+from security.networks import Network, show_address
 from tests.provisioning import agreement
-from tests.provisioning.street import FAMILY, HANDOVER, PLACES, Asked, Seen, Street, is_claim
+from tests.provisioning.street import FAMILY, HANDOVER, PLACES, Asked, Street, is_claim
+from tests.provisioning.street_rows import Seen
 from tests.provisioning.test_gate_properties import PRIVATE_RULES, ROOT_RULES
 from tests.provisioning.token_ledger import DAY, Given
 
@@ -86,7 +87,7 @@ class Laws:
             assert verdict.rule in asked.rules, (verdict, asked.rules, asked.token)
 
     def _full_names_itself(self, asked: Asked) -> None:
-        """A full file names the token that it was asked by, an entry token's its claim's; nobody another's."""
+        """A full file names the token it was asked by, an entry token's its claim's, nobody another's."""
         given, reply = asked.token, asked.reply
         if given is None or reply.status != 200 or asked.method != "GET":
             return
@@ -162,7 +163,7 @@ class Laws:
         assert ledgers - over <= set(phones) <= ledgers
 
     def _proofs(self) -> None:
-        """A phone is proved where it fetched its full file by its current token, as the phone that it is now."""
+        """A phone is proved where it fetched its full file by its current token, as the phone it is now."""
         found = {(pk, first) for pk, first in Proof.objects.values_list("device_id", "first")}
         proved = self.street.proved
         told = {(pk, o.hex_first): at for pk, origins in proved.items() for o, at in origins.items()}
@@ -170,7 +171,7 @@ class Laws:
         assert {name for name, at in told.items() if self.street.now - at < 30 * DAY} <= found
 
     def _only_e8_lifts(self, seen: Seen) -> None:
-        """No re-arm, no deletion, no move and no other account frees a quarantined MAC, or one under suspicion."""
+        """No re-arm, deletion or move frees a quarantined MAC, or one under suspicion."""
         street = self.street
         for lock in seen.locks.values():
             mac, until = lock.device.mac, lock.suspicion_until
@@ -204,7 +205,7 @@ class Laws:
                 assert lock.state in (State.LOCKED.value, State.NEW.value)
 
     def _follows(self, lock: Lock, seen: Seen) -> None:
-        """O4: the current token was used there twice, an interval apart, and not at the old origin between."""
+        """O4: used there twice by the current token, an interval apart, and not at the old origin since."""
         street, now = self.street, self.street.now
         uses = street.used[lock.pk]
         new = [at for at, origin in uses if any(n.holds(origin) for n in seen.home[lock.pk])]

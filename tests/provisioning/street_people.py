@@ -1,4 +1,4 @@
-"""What people do on the street: every verb of rules.md section 5, and what each does to tokens by its words."""
+"""What people do on the street: every verb of rules.md section 5, and what it does to tokens."""
 
 from collections.abc import Callable
 from datetime import timedelta

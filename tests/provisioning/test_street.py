@@ -32,7 +32,6 @@ from tests.provisioning.street import (
     SIX_FAR,
     SIX_NEXT_DOOR,
     WRONG_MAC,
-    Cast,
     settle,
 )
 from tests.provisioning.street_laws import Laws

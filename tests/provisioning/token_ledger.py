@@ -165,7 +165,7 @@ class TokenLedger:
             given.vague = current is None or given.claim != current.claim
 
     def end_all(self, phone: int) -> None:
-        """Deleted, moved, another MAC, re-armed after it was retired: no token of it lives, none comes back."""
+        """Deleted, moved, another MAC, re-armed when retired: no token of it lives or comes back."""
         for given in self.of(phone):
             given.ended = True
         self.claims[phone] = Claims()
