@@ -20,6 +20,8 @@ FAMILIES = {
     "poly": "poly",
     "snom": "snom",
     "fanvil": "fanvil",
+    "grandstream": "grandstream",
+    "cisco": "cisco",
 }
 
 # What each request of a fresh phone gets at the root, step by step: B bootstrap, C common, - refused.
@@ -70,9 +72,32 @@ EXPECTED = {
     "fv-h2u-v2": "-B-",
     "fv-w620w": "-B-",
     "fv-x6upro": "B",
+    # Grandstream: the binary name and the XML are one claim and its repeat, what holds for many is not there.
+    "gs-gxp2135": "BB--",
+    "gs-gxp1628": "BB-",
+    "gs-grp2614": "BB-",
+    "gs-grp2616": "BB-",
+    "gs-gxv3240": "BB",
+    "gs-gxv3350": "BB",
+    "gs-ht802v2": "BB",
+    "gs-gxp2170": "BB-",
+    "gs-fail": "BB--",
+    "gs-book": "-",
+    # Cisco: the product's file names the root's own file, which claims; the second rule finds nothing.
+    "ci-mpp7832": "C-B",
+    "ci-mpp8841": "C-B",
+    "ci-mpp8851": "C-B",
+    "ci-mpp-alt": "C-",
+    "ci-spa508g": "CB",
+    "ci-spa525g": "CB",  # an agent without a MAC
+    "ci-spa504g": "C-BB",
+    "ci-spa112": "CB",
+    "hz-spa504g": "C",
 }
 # The same over HTTPS where a family is full_and_move: F is the full file, which moves the phone at once.
 OVER_HTTPS = {name: steps.replace("B", "F") for name, steps in EXPECTED.items() if name.startswith("fv-")}
+# A binary file is never the full one.
+OVER_HTTPS |= {name: steps.replace("BB", "BF") for name, steps in EXPECTED.items() if name.startswith("gs-")}
 
 
 def sequences() -> dict[str, list[dict[str, Any]]]:

@@ -17,6 +17,12 @@ PHONES = {
     ("fanvil", "X6U-Pro", "0c383e"): "Fanvil X6U Pro 2.12.16.17 {mac}",
     ("fanvil", "X4", "0c383e"): "Fanvil X4 2.10.2.6887 {mac}",
     ("fanvil", "i10SV", "0c383e"): "Fanvil i10SV 2.12.10.1 {mac}",
+    ("grandstream", "GRP2614", "c074ad"): "Grandstream Model HW GRP2614 SW 1.0.5.15 DevId {mac}",
+    ("grandstream", "GXP1628", "c074ad"): "Grandstream Model HW GXP1628 SW 1.0.4.138 DevId {colons}",
+    ("grandstream", "HT802V2", "ec74d7"): "Grandstream Model HW HT802V2 V1.0A SW 1.0.5.4 DevId {mac}",
+    ("cisco", "8841", "00562b"): "Cisco-CP-8841-3PCC/11.0 ({mac})",
+    ("cisco", "SPA504G", "649ef3"): "Cisco/SPA504G-7.4.9c ({mac})(CCQ162306EA)",
+    ("cisco", "SPA112", "0002fd"): "Cisco/SPA112-1.3.5p ({mac})(CCQ170000AA)",
 }
 
 
