@@ -27,7 +27,7 @@ from devices.models import Device, Site
 from devices.phone import KeyKind
 from devices.user_agent import parse_agent, product_name
 from portal.demo_facts import DemoFacts
-from provisioning import claims, draining, entering, locking, sites, windows
+from provisioning import claims, draining, entering, locking, retiring, sites, windows
 from provisioning.gate import KeyKind as Failure
 from provisioning.gate import TokenKind
 from provisioning.models import Token
@@ -168,46 +168,55 @@ class _Filling:
             return
         address = parse_address(_here() if phone["from"] == "here" else phone["from"])
         came = device.created_at + timedelta(hours=3)
-        file_name = _claiming_name(device.family, device.model, device.mac)
-        claims.claim(claims.Request(device.mac, file_name, address, _agent(phone)), now=came)
-        current = Token.objects.get(device=device, kind=TokenKind.CURRENT.value)
+        current = self._claim(device, phone, address, came)
 
-        def check_in(at: datetime, *, first_use: bool = False) -> Note:
-            return Note(
-                at=at.timestamp(),
-                address=f"{address:x}",
-                rule="O3",
-                outcome="full",
-                mac=device.mac,
-                code=str(device.code),
-                agent=_agent(phone),
-                file=f"{device.mac}.cfg",
-                token=current.hash,
-                check_in=True,
-                first_use=first_use,
-                current=True,
-            )
+        def check_in(token: Token, at: datetime, **more: Any) -> Note:
+            facts = {"rule": "O3", "outcome": "full", "check_in": True, "current": True, "token": token.hash}
+            file = f"{device.mac}.cfg"
+            return self._note(device, phone, at=at, address=address, **{**facts, "file": file, **more})
 
         midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
         asked = midnight + timedelta(minutes=device.poll_minute)
-        notes = [check_in(came + FIRST_USE_AFTER, first_use=True)]
-        notes.append(check_in(asked if asked < self.now else asked - timedelta(days=1)))
-        if "tried_from" in phone:
-            notes.append(self._refused(device, phone))
+        last = asked if asked < self.now else asked - timedelta(days=1)
+        notes = [check_in(current, came + FIRST_USE_AFTER, first_use=True), check_in(current, last)]
+        if phone.get("cloned"):  # somebody at the same address was let in later, and both ask now (T3)
+            hour = timedelta(hours=1)
+            theirs = self._claim(device, phone, address, self.now - 3 * hour)
+            notes.append(check_in(theirs, self.now - 2 * hour, first_use=True))
+            draining.write(notes, self.now)
+            notes = [check_in(current, self.now - hour, rule="T3", current=False, clone=True)]
+        notes += [self._refused(device, phone, tried) for tried in phone.get("tried_from", ())]
         draining.write(notes, self.now)
 
-    def _refused(self, device: Device, phone: dict[str, Any]) -> Note:
+    def _claim(self, device: Device, phone: dict[str, Any], address: int, at: datetime) -> Token:
+        """The phone asks at the root and is let in; returns its current token."""
+        file_name = _claiming_name(device.family, device.model, device.mac)
+        claims.claim(claims.Request(device.mac, file_name, address, _agent(phone)), now=at)
+        return Token.objects.get(device=device, kind=TokenKind.CURRENT.value)
+
+    def _note(
+        self, device: Device, phone: dict[str, Any], *, at: datetime, address: int, **facts: Any
+    ) -> Note:
+        return Note(
+            at=at.timestamp(),
+            address=f"{address:x}",
+            mac=device.mac,
+            code=str(device.code),
+            agent=_agent(phone),
+            **facts,
+        )
+
+    def _refused(self, device: Device, phone: dict[str, Any], tried_from: str) -> Note:
         """A try from a strange address two hours ago: a card waits for an answer."""
         agent = _agent(phone)
         parsed = parse_agent(agent)
-        return Note(
-            at=(self.now - timedelta(hours=2)).timestamp(),
-            address=f"{parse_address(phone['tried_from']):x}",
+        return self._note(
+            device,
+            phone,
+            at=self.now - timedelta(hours=2),
+            address=parse_address(tried_from),
             rule="R6",
             outcome="refused",
-            mac=device.mac,
-            code=str(device.code),
-            agent=agent,
             file=_claiming_name(device.family, device.model, device.mac),
             count=3,
             card=True,
@@ -235,6 +244,7 @@ class _Filling:
             "unlocked": lambda: locking.unlock(device, by=by, span=self._span(phone), now=self.now),
             "allowed": lambda: locking.allow_reprovision(device, by=by, now=self.now),
             "quarantined": lambda: locking.quarantine(device, by=by, reason=phone["reason"], now=self.now),
+            "retired": lambda: retiring.retire(device, by=by, now=self.now),
             "disabled": lambda: entering.change(device, by=by, is_enabled=False, now=self.now),
         }
         verbs[phone["state"]]()
@@ -245,7 +255,7 @@ class _Filling:
 
 def _agent(phone: dict[str, Any]) -> str:
     text: str = phone["agent"]
-    return text.format(colons=pretty(phone["mac"]).lower())
+    return text.format(colons=pretty(phone["mac"]).lower(), mac=phone["mac"])
 
 
 def _claiming_name(family: str, model: str, mac: str) -> str:

@@ -13,11 +13,11 @@ from django.test import override_settings
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import Role
 from devices.catalog import catalog
-from devices.models import Appearance, Device, Site
+from devices.models import Appearance, Device, Extension, Site
 from devices.settings_tree import phone_settings
 from devices.user_agent import parse_agent
 from portal import demo
-from provisioning import claims
+from provisioning import claims, clones
 from provisioning.compiling import compile_full
 from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent, LastSeen, Lock, Proof, Window
@@ -45,7 +45,7 @@ def test_a_platform_a_reseller_three_customers_and_24_phones(facts: demo.DemoFac
         "initech": "customer",
     }
     assert Device.objects.count() == 24
-    assert Counter(Device.objects.values_list("family", flat=True)).keys() == {"yealink", "poly"}
+    assert set(Device.objects.values_list("family", flat=True)) == set(catalog().families)
     assert len(set(Device.objects.values_list("model", flat=True))) >= 12
     shown = Counter(Appearance.objects.values_list("extension__username", "device").distinct())
     phones_of = Counter(username for username, _ in shown)
@@ -64,12 +64,18 @@ def test_there_is_somebody_for_every_role(facts: demo.DemoFacts) -> None:
 def test_every_state_is_there_to_be_seen(facts: demo.DemoFacts) -> None:
     states = Counter(Lock.objects.values_list("state", flat=True))
 
-    assert set(states) == {"new", "unlocked", "locked", "quarantined"}
+    assert set(states) == {"new", "unlocked", "locked", "quarantined", "retired"}
     assert states["locked"] >= 10
     assert Device.objects.filter(is_enabled=False).count() == 1
     assert Lock.objects.filter(reason="stale").count() == 1
     assert Lock.objects.filter(bound_site__isnull=False).exists()
-    assert Approval.objects.filter(status="open").count() == 1
+    assert Approval.objects.filter(status="open").count() == 2
+    assert Lock.objects.filter(suspicion_why="origins").count() == 1
+    assert [row.device.name for row in clones.open_clones(Device.objects.all())] == ["Meeting room 3"]
+    assert set(Extension.objects.filter(exposed_since__isnull=False).values_list("username", flat=True)) == {
+        "263",
+        "52",
+    }
     assert Window.objects.get().account.slug == "acme"
     assert Site.objects.filter(networks__isnull=False).exists()
 
