@@ -18,6 +18,7 @@ from portal.pages.forms import SPANS, read_origin
 from portal.pages.phone import find_phone, frame_of
 from portal.templatetags.latchkey import when
 from provisioning import clones, describing, locking, suspicion, taking_back
+from provisioning.gate import State
 from provisioning.models import Claim, Lock
 from security.networks import Network
 
@@ -84,10 +85,10 @@ def before_words(claim: Claim, device: Device) -> str:
     if before.get("site"):
         site = device.account.sites.filter(code=before["site"]).first()
         return f"It goes back to {site.name}." if site else "It goes back to no place: its site is gone."
-    first, last = before.get("bound") or ("", "")
-    if before.get("state") == "new" or not first:
+    if before.get("state") == State.NEW.value:
         return "It goes back to no place: nobody had set it up before."
-    return f"It goes back to {Network.from_hex(first, last)}."
+    first, last = before.get("bound") or ("", "")
+    return f"It goes back to {Network.from_hex(first, last)}." if first else "It goes back to no place."
 
 
 # --- a suspected clone -------------------------------------------------------------------------------------
