@@ -8,7 +8,7 @@ from accounts.scope import Actor
 from devices.mac import parse_mac
 from devices.models import Device
 from devices.user_agent import parse_agent, product_name
-from provisioning import describing, facts, gate, sentences
+from provisioning import clones, describing, facts, gate, sentences
 from provisioning.gate import Asked, Caller, Method, Outcome, RootFacts, State
 from security.networks import AddressError, any_holds, parse_address, show_address
 
@@ -50,8 +50,22 @@ def explain(
         outcome=verdict.outcome.value,
         rule=verdict.rule,
         sentence=sentences.sentence(verdict.rule, verdict.outcome.value, case=case, **places),
-        next=sentences.remedy(verdict.rule, verdict.outcome.value, case=case, **places),
+        next=_next(root, verdict, device, case, places),
     )
+
+
+def _next(
+    root: RootFacts, verdict: gate.Verdict, device: Device | None, case: str, places: dict[str, object]
+) -> str:
+    """What helps, where the phone is under suspicion only what is not refused then; an open clone last."""
+    known = root.device
+    suspected = known is not None and root.now < known.suspicion_until
+    if suspected and verdict.card and not case:
+        case = "suspected"
+    step = sentences.remedy(verdict.rule, verdict.outcome.value, case=case, **places)
+    if device is not None and clones.open_clone(device, now=facts.aware(root.now)) is not None:
+        return f"{step} {sentences.CLONE_WAITS}".strip()
+    return step
 
 
 def _caller(address: int, text: str | None, known: gate.DeviceFacts | None, now: datetime) -> Caller:

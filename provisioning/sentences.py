@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 NOTHING = "Nothing to do."
 ASKS_AGAIN = "Nothing to do. The phone keeps what it has and asks again by itself."
 ONCE = "Approve it once, or unlock the phone."
+UNDER_SUSPICION = "Others have tried to get its file: approve it once, or unlock it for {address} only."
+CLONE_WAITS = "Two parties hold its private URLs: answer that on the phone's page."
 
 Texts = tuple[str, ...]
 
@@ -312,7 +314,8 @@ def sentence(rule: str, outcome: str, *, case: str = "", **facts: object) -> str
 
 def remedy(rule: str, outcome: str, *, case: str = "", **facts: object) -> str:
     """What can be done about it, in one sentence."""
-    return _fill((_find(rule, outcome, case)[1],), {**DEFAULTS, **_known(facts)})
+    text = UNDER_SUSPICION if case == "suspected" else _find(rule, outcome, case)[1]
+    return _fill((text,), {**DEFAULTS, **_known(facts)})
 
 
 def happened(what: str, **facts: object) -> str:

@@ -158,6 +158,28 @@ def test_under_suspicion_the_unlock_does_not_count(locked: Device, ana: Actor) -
     assert (found.rule, found.next) == ("R9", "Unlock it for one address, or open a window.")
 
 
+@pytest.mark.rule("E7")
+def test_under_suspicion_the_next_step_is_one_that_is_not_refused(locked: Device, ana: Actor) -> None:
+    Lock.objects.filter(pk=locked.pk).update(suspicion_until=timezone.now() + DAY)
+
+    step = ask(locked, by=ana).next
+
+    assert step == f"Others have tried to get its file: approve it once, or unlock it for {AWAY} only."
+    assert ask(locked, HOME, by=ana).next.startswith("Nothing to do.")
+
+
+@pytest.mark.rule("T3")
+def test_a_suspected_clone_is_named(locked: Device, ana: Actor) -> None:
+    assert claims.claim(request(locked, HOME)).file is not None
+    Token.objects.filter(device=locked, kind="current").update(
+        kind="former", superseded_at=timezone.now(), clone_since=timezone.now(), until=timezone.now() + DAY
+    )
+
+    step = ask(locked, by=ana).next
+
+    assert step.endswith("Two parties hold its private URLs: answer that on the phone's page.")
+
+
 def test_a_denial_says_until_when(locked: Device, ana: Actor) -> None:
     card = approvals.note_try(
         locked, rule="R6", address=parse_address(AWAY), agent="", product="", at=timezone.now(), count=1
