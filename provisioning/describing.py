@@ -207,7 +207,7 @@ def _suspected(lock: Lock, zone: str, now: datetime) -> str:
 
 
 def _clones(pks: Iterable[int], now: datetime) -> dict[int, CloneView]:
-    """The phones of which two parties hold private URLs, with when and from where that was seen first (T3)."""
+    """The phones of which two parties hold private URLs, with when and where that was seen first (T3)."""
     found: dict[int, datetime] = {}
     for token in tokens.suspected(pks, now):
         if token.device_id is not None and token.clone_since is not None:
