@@ -324,6 +324,16 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
 
+# --- SIP edge: phones are asked to fetch again through it, never straight -----------------------------------
+
+# "sip.example.net:5060;transport=udp": the provider's proxy. Empty: switched off.
+SIP_EDGE = env.str("SIP_EDGE", default="")
+SIP_T1 = env.float("SIP_T1", default=0.5)  # RFC 3261's; a request is given up after 64 times that
+RESYNC_RATE = env.float("RESYNC_RATE", default=20.0)  # phones a second, all accounts together
+RESYNC_PLACE_GAP = env.float("RESYNC_PLACE_GAP", default=2.0)  # seconds between two phones of one place
+RESYNC_JITTER = env.float("RESYNC_JITTER", default=30.0)  # seconds over which many phones are spread
+RESYNC_TRIES = env.int("RESYNC_TRIES", default=3)
+
 # --- Logs -------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")  # json | console

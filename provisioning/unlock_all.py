@@ -1,33 +1,27 @@
 """Unlock all: a background job over an account's phones with its progress and a result per phone (E3)."""
 
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerAway
 
 from accounts import audit
-from accounts.models import Account, ApiKey, User
+from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
-from accounts.roles import Power, Role
-from accounts.scope import Actor, Standing, below
+from accounts.roles import Power
+from accounts.scope import Actor, below
 from devices.models import Device
-from provisioning import locking, policies, publishing, store
+from provisioning import jobs, locking, policies, publishing
 from provisioning.gate import State
 from provisioning.models import Job, JobItem, Lock
 from provisioning.spans import Span
 
-log = structlog.get_logger(__name__)
-
 BATCH = 100
-LEFT_BEHIND = timedelta(seconds=30)
 
 #: What a filter may say, and the rows that it keeps.
 FILTERS: dict[str, Callable[[Any], Q]] = {
@@ -71,7 +65,7 @@ def start(
             kind=Job.Kind.UNLOCK_ALL,
             by=by.label,
             params={"for": span.as_json(), "filter": filter or {}},
-            actor=_remember(by),
+            actor=jobs.remember(by),
             created_at=now,
             total=len(chosen),
         )
@@ -80,7 +74,7 @@ def start(
             batch_size=500,
         )
         audit.record(by, "job.started", job, now=now, phones=len(chosen), params=job.params)
-        transaction.on_commit(partial(_hand_over, job.pk))
+        transaction.on_commit(partial(jobs.hand_over, job.pk))
     return job
 
 
@@ -92,31 +86,13 @@ def run(job_id: int) -> None:
     Job.objects.filter(pk=job_id, started_at=None).update(started_at=timezone.now())
     while _run_batch(job):
         pass
-    with transaction.atomic():
-        held = Job.objects.select_for_update().get(pk=job_id)
-        waiting = held.items.filter(result=JobItem.Result.WAITING).exists()
-        if held.finished_at is None and not waiting:
-            held.finished_at = timezone.now()
-            held.save(update_fields=["finished_at"])
-            counts = {"done": held.done, "skipped": held.skipped}
-            audit.record(_recall(held.actor), "job.finished", held, now=held.finished_at, **counts)
-
-
-def pick_up(now: datetime) -> int:
-    """Hand over again what no worker has taken: the broker was away, or a worker died in the middle."""
-    left = Job.objects.filter(finished_at=None, created_at__lt=now - LEFT_BEHIND)
-    ids = [
-        job.pk for job in left if job.items.filter(result=JobItem.Result.WAITING).exists() or job.total == 0
-    ]
-    for pk in ids:
-        _hand_over(pk)
-    return len(ids)
+    jobs.finish(job_id, now=timezone.now())
 
 
 def _run_batch(job: Job) -> bool:
     """Unlock up to a hundred waiting phones in one transaction; False when none waits."""
     now = timezone.now()
-    by, span = _recall(job.actor), Span.parse(job.params["for"])
+    by, span = jobs.recall(job.actor), Span.parse(job.params["for"])
     with transaction.atomic():
         # One worker at a time: a second one waits here and then finds the rest.
         Job.objects.select_for_update().get(pk=job.pk)
@@ -159,42 +135,6 @@ def _unlock_item(
         return False
     item.result, item.why = JobItem.Result.DONE, ""
     return True
-
-
-def _hand_over(job_id: int) -> None:
-    """Queue the job; a broker that is away is no reason to fail: `pick_up` finds it."""
-    from provisioning import tasks
-
-    try:
-        tasks.run_job.delay(job_id)
-    except (store.Away, BrokerAway, OSError) as error:
-        log.warning("job not queued, it is picked up later", job=job_id, error=type(error).__name__)
-
-
-# --- whoever started it ------------------------------------------------------------------------------------
-
-
-def _remember(by: Actor) -> dict[str, Any]:
-    return {
-        "label": by.label,
-        "standings": [asdict(standing) for standing in by.standings],
-        "user": by.user.pk if by.user else None,
-        "api_key": by.api_key.pk if by.api_key else None,
-        "address": by.address,
-        "on_behalf_of": by.on_behalf_of,
-    }
-
-
-def _recall(kept: dict[str, Any]) -> Actor:
-    """The actor who started the job, with the powers that he had then."""
-    return Actor(
-        label=kept["label"],
-        standings=tuple(Standing(path=s["path"], role=Role(s["role"])) for s in kept["standings"]),
-        user=User.objects.filter(pk=kept["user"]).first() if kept["user"] else None,
-        api_key=ApiKey.objects.filter(pk=kept["api_key"]).first() if kept["api_key"] else None,
-        address=kept["address"],
-        on_behalf_of=kept["on_behalf_of"],
-    )
 
 
 # --- reading a filter --------------------------------------------------------------------------------------

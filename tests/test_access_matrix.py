@@ -12,7 +12,18 @@ from accounts import tenants
 from accounts.models import Account, ApiKey, AuditEntry, Membership, User
 from accounts.roles import Role
 from devices.models import Appearance, Device, Extension, Key, SettingValue, Site, SiteNetwork
-from provisioning.models import Approval, Denial, DeviceEvent, Job, Lock, Outbox, PolicyValue, Token, Window
+from provisioning.models import (
+    Approval,
+    Denial,
+    DeviceEvent,
+    Job,
+    Lock,
+    Outbox,
+    PolicyValue,
+    ResyncRequest,
+    Token,
+    Window,
+)
 from tests.url_map import API, PAGES, api_urls, leaves, names_a_row, own_urls, page_urls, staff_urls, writes
 from tests.world import Tenant, World, actor, make_key, program, signed_in
 
@@ -31,7 +42,8 @@ STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, SettingValue, Site, SiteNetwork,
-    Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, DeviceEvent, AuditEntry,
+    Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent,
+    AuditEntry,
 )  # fmt: skip
 TOUCHED_BY_LOOKING = {"last_login", "last_used_at"}
 

@@ -26,6 +26,8 @@ from provisioning.models.work import Job as Job
 from provisioning.models.work import JobItem as JobItem
 from provisioning.models.work import ListsVersion as ListsVersion
 from provisioning.models.work import Outbox as Outbox
+from provisioning.models.work import Pace as Pace
+from provisioning.models.work import ResyncRequest as ResyncRequest
 from provisioning.models.work import Stamp as Stamp
 from provisioning.models.work import Swept as Swept
 from provisioning.models.work import Told as Told

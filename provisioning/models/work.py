@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Account
 from accounts.scope import ScopedQuerySet
 from devices.models import Device
-from provisioning.models.locks import first_revision
+from provisioning.models.locks import OwnedByDevice, first_revision
 
 
 class Outbox(models.Model):
@@ -35,6 +35,7 @@ class Job(models.Model):
 
     class Kind(models.TextChoices):
         UNLOCK_ALL = "unlock-all", "Unlock all"
+        RESYNC = "resync", "Resync"
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="jobs")
@@ -79,6 +80,59 @@ class JobItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"
+
+
+class ResyncRequest(models.Model):
+    """A phone is to be asked to fetch its files again: when, how often that was tried, what came of it."""
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", "Waits for its turn"
+        SENT = "sent", "Sent, no answer yet"
+        REACHED = "reached", "Reached"
+        UNREACHABLE = "unreachable", "Not registered"
+        FAILED = "failed", "Failed"
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="resyncs")
+    job_item = models.OneToOneField(JobItem, on_delete=models.SET_NULL, null=True, related_name="resync")
+    by = models.CharField(max_length=200)
+    reboot = models.BooleanField(default=False)
+    place = models.CharField(max_length=60)  # phones of one place are asked one after the other
+    asked_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)
+    tries = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    status_code = models.PositiveSmallIntegerField(default=0)  # SIP's; 0: no answer
+    why = models.CharField(max_length=20, blank=True)  # what came of it, as the phone's log names it
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.WAITING)
+
+    objects = OwnedByDevice.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device"], condition=models.Q(outcome="waiting"), name="resync_waits_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["outcome", "due_at"], name="resync_due"),
+            models.Index(fields=["place", "sent_at"], name="resync_place"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device}: {self.outcome}"
+
+
+class Pace(models.Model):
+    """A bucket of tokens: what may still be sent now, filled as time goes by; one for the whole platform."""
+
+    name = models.CharField(max_length=20, unique=True)
+    tokens = models.FloatField(default=0)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.tokens:.1f}"
 
 
 class ListsVersion(models.Model):

@@ -11,7 +11,7 @@ from accounts.models import Account, AuditEntry
 from accounts.refusals import Forbidden, Invalid
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import locking, tasks, unlock_all
+from provisioning import jobs, locking, tasks, unlock_all
 from provisioning.locking import Span
 from provisioning.models import DeviceEvent, Job, JobItem, Lock, Outbox
 from tests.cast import at
@@ -232,12 +232,12 @@ def test_a_job_that_no_worker_took_is_handed_over_again(
 ) -> None:
     job = unlock_all.start(acme, by=ana)
     now = timezone.now()
-    assert unlock_all.pick_up(now + unlock_all.LEFT_BEHIND) == 0
+    assert jobs.pick_up(now + jobs.LEFT_BEHIND) == 0
 
-    assert unlock_all.pick_up(now + unlock_all.LEFT_BEHIND + timedelta(seconds=1)) == 1
+    assert jobs.pick_up(now + jobs.LEFT_BEHIND + timedelta(seconds=1)) == 1
     assert queued == [job.pk]
     unlock_all.run(job.pk)
-    assert unlock_all.pick_up(now + DAY) == 0
+    assert jobs.pick_up(now + DAY) == 0
 
 
 def test_a_broker_that_is_away_fails_nobody(
