@@ -18,7 +18,7 @@ PHONES = {
     "xml": settings("poly", "VVX450"),
     "snom": settings("snom", "D785"),
     "snom base": settings("snom", "M900"),
-    "cisco": settings("cisco", "8861"),
+    "cisco": settings("cisco", "6851"),
     "grandstream by name": settings("grandstream", "GRP2614"),
     "grandstream by number": settings("grandstream", "GXP1782"),
     "fanvil": settings("fanvil", "X6U"),
