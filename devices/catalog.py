@@ -20,11 +20,13 @@ from devices.family import (
     Generation,
     Model,
     Protection,
+    RawKeys,
     Resync,
+    bare_key,
     squeeze,
 )
 from devices.paths import FileKind, FileRule, Grammar, PathMatch, split_path
-from devices.phone import HARDENING, KeyKind
+from devices.phone import HARDENING, VOCABULARY, KeyKind
 
 __all__ = ["Catalog", "CatalogError", "Family", "Generation", "Model", "Protection", "catalog", "load"]
 
@@ -102,6 +104,8 @@ def _read(file: Path, raw: dict[str, Any]) -> Family:
         "files": files,
         "hardening": _protections(raw.pop("hardening"), "hardening"),
         "generations": {code: _generation(code, row) for code, row in raw.pop("generations").items()},
+        "raw": _build(RawKeys, raw.pop("raw"), "raw") if "raw" in raw else None,
+        "written": _written(file.parent / "keys.txt"),
         "resync": _build(Resync, raw.pop("resync"), "resync"),
     }
     models = {name: _model(raw["name"], name, row) for name, row in raw.pop("models").items()}
@@ -121,6 +125,14 @@ def _read(file: Path, raw: dict[str, Any]) -> Family:
     )
     _check(family)
     return family
+
+
+def _written(file: Path) -> frozenset[str]:
+    """Read the keys of keys.txt, which stand indented below their sources."""
+    if not file.exists():
+        return frozenset()
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return frozenset(bare_key(line.strip()) for line in lines if line.startswith("  "))
 
 
 def _file(row: dict[str, Any]) -> FileRule:
@@ -191,6 +203,9 @@ def _check(family: Family) -> None:
     for table in (family.hardening, family.cannot, *own):
         if unknown := sorted(set(table) - names):
             raise ValueError(f"[hardening] has the unknown protection {unknown[0]!r}")
+    for declined in (family.cannot_set, *(entry.cannot_set for entry in generations)):
+        if unknown := sorted(set(declined) - set(VOCABULARY)):
+            raise ValueError(f"[cannot_set] has the unknown setting {unknown[0]!r}")
     if missing := sorted(names - said):
         raise ValueError(f"[hardening] and [cannot] say nothing of {missing[0]!r}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devices.paths import FileRule, Grammar
 from devices.phone import KeyKind
+from devices.texts import refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class Protection:
 HANDOVERS = ("include", "chain", "poll")
 BANKS = ("display", "memory", "module")
 ENVELOPES = ("", "summed")
+RAW_LENGTH = 500
+
+_NUMBER = re.compile(r"[._](?:\d+|X)(?=[._@]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Generation:
     banks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: bank -> the only kinds of its keys
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
     cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
+    cannot_set: Mapping[str, str] = field(default_factory=dict)  #: setting -> why this firmware has none
     doubts: tuple[str, ...] = ()  #: what no public source settles
     notes: tuple[str, ...] = ()  #: what people should know of it
 
@@ -89,6 +94,17 @@ class Resync:
 
 
 @dataclass(frozen=True, slots=True)
+class RawKeys:
+    """The vendor's own keys that people may add to a file beside those that the family writes itself."""
+
+    key: str  #: regular expression of how such a key is spelled
+    example: str
+    within: str = ""  #: what keys.txt writes before it
+    nested: bool = False  #: dots part the elements that a key stands in
+    reserved: tuple[str, ...] = ()  #: regular expressions of keys that only the product may write
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One vendor's way of provisioning: data and templates."""
 
@@ -112,6 +128,9 @@ class Family:
     doubts: tuple[str, ...]
     grammar: Grammar
     spellings: Mapping[str, str]
+    written: frozenset[str] = frozenset()  #: every key of keys.txt, as `bare_key` has it
+    cannot_set: Mapping[str, str] = field(default_factory=dict)  #: neutral setting -> why it has none
+    raw: RawKeys | None = None
 
     def find_model(self, text: str) -> Model | None:
         """Return the model by its catalogue name or as its User-Agent spells it."""
@@ -147,6 +166,28 @@ class Family:
         declined = {**self.cannot, **firmware.cannot}
         return {name: reason for name, reason in declined.items() if name not in firmware.hardening}
 
+    def lacks_settings(self, generation: str) -> dict[str, str]:
+        """Return the neutral settings that a generation has none of, each with the reason."""
+        return {**self.cannot_set, **self.generations[generation].cannot_set}
+
+    def raw_refusal(self, key: str, value: str) -> str | None:
+        """Return why a vendor's own key cannot be added with this value; None when it can.
+
+        A key that the product writes is never among them: a file has each key once, and neither the way to
+        the private URL nor a secret nor a protection can be replaced.
+        """
+        if self.raw is None:
+            return f"{self.name} takes no keys beside those that the product writes"
+        if not _fits(self.raw.key, key):
+            return f"{key!r} is no key of {self.name}; a key looks like {self.raw.example}"
+        if bare_key(self.raw.within + key) in self.written:
+            return f"{key} is written by the product itself, from its settings"
+        if any(_fits(pattern, key.casefold()) for pattern in self.raw.reserved):
+            return f"{key} is kept for the product: it leads the phone to its files or guards it"
+        if len(value) > RAW_LENGTH:
+            return f"a value has {RAW_LENGTH} characters at most"
+        return refusal(self.format, value)
+
     @property
     def helper(self) -> FileRule | None:
         """The small file that makes a phone ask again soon, named by bootstraps."""
@@ -156,6 +197,11 @@ class Family:
 def squeeze(text: str) -> str:
     """Return a model's spelling without case, blanks and punctuation."""
     return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def bare_key(key: str) -> str:
+    """Return a vendor's key without its numbers and without case: what a phone may take for the same key."""
+    return _NUMBER.sub("", key).casefold()
 
 
 @functools.cache

@@ -32,6 +32,47 @@ class Srtp(StrEnum):
     REQUIRED = "required"
 
 
+class Dtmf(StrEnum):
+    """How the digits dialled during a call travel."""
+
+    RTP = "rtp"
+    SIP_INFO = "sip_info"
+    IN_BAND = "in_band"
+
+
+#: Every neutral setting that a family's files express, or that it declines in `cannot_set`. What the
+#: protections decide (their switches, encryption, the web page) stands in `hardening` and `cannot`.
+VOCABULARY = (
+    "sip_server",
+    "sip_port",
+    "sip_transport",
+    "outbound_proxy",
+    "register_expires",
+    "voicemail_number",
+    "codecs",
+    "dtmf",
+    "call_waiting",
+    "dnd_key",
+    "forward_key",
+    "ring_tone",
+    "ntp_server",
+    "time_zone",
+    "date_format",
+    "time_format",
+    "language",
+    "backlight_seconds",
+    "voice_vlan",
+    "voice_vlan_priority",
+    "pc_vlan",
+    "sip_dscp",
+    "rtp_dscp",
+    "syslog_server",
+    "syslog_level",
+    "poll_hours",
+    "poll_window",
+)
+
+
 class KeyKind(StrEnum):
     """What a programmable key does."""
 
@@ -87,10 +128,46 @@ class SipServer:
 
 @dataclass(frozen=True, slots=True)
 class TimeSettings:
-    """The clock on the display: an IANA zone name and a time server."""
+    """The clock on the display: an IANA zone name, a time server, and how date and time are written."""
 
     zone: str = "UTC"
     ntp: str = "pool.ntp.org"
+    date_format: str = ""  #: day-month-year, month-day-year, year-month-day; empty: as the phone has it
+    time_format: str = ""  #: 24 or 12 hours; empty: as the phone has it
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """How a call sounds and what the phone lets its user do with it."""
+
+    codecs: tuple[str, ...] = ("g722", "pcma", "pcmu", "g729")  #: the first that both sides know is taken
+    dtmf: Dtmf = Dtmf.RTP
+    waiting: bool = True  #: a second call is let through
+    dnd_key: bool = True  #: the user may refuse all calls
+    forward_key: bool = True  #: the user may forward calls
+    ring_tone: int | None = None  #: by its number; None: as the phone has it
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """The phone in its local network; a VLAN of None stays as the phone and its switch have it."""
+
+    vlan: int | None = None  #: 0 is none
+    vlan_priority: int = 5
+    pc_vlan: int | None = None  #: of the computer plugged into the phone; 0 is none
+    sip_dscp: int = 26
+    rtp_dscp: int = 46
+    syslog: str = ""  #: empty: no log leaves the phone
+    syslog_level: str = "warning"  #: error | warning | info | debug
+
+
+@dataclass(frozen=True, slots=True)
+class PollSettings:
+    """How often the phone asks again, and between which minutes of the day when it is once a day."""
+
+    hours: int = 24
+    begin: int = 0
+    end: int = 24 * 60  #: before `begin`: the window reaches over midnight
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +182,10 @@ class PhoneSettings:
     lines: tuple[Line, ...] = ()
     keys: tuple[KeySetting, ...] = ()
     time: TimeSettings = TimeSettings()
+    calls: CallSettings = CallSettings()
+    network: NetworkSettings = NetworkSettings()
+    poll: PollSettings = PollSettings()
+    backlight: int | None = None  #: seconds until the display goes dark; None: as the phone has it
     language: str = "en"
     voicemail_number: str = ""
     web_page: bool = False
@@ -113,6 +194,7 @@ class PhoneSettings:
     poll_minute: int = 0  #: minute of the day, 0 to 1439, drawn once per device
     hardening: frozenset[str] = frozenset(HARDENING)
     generation: str | None = None  #: firmware generation when known, otherwise the model's own
+    raw: tuple[tuple[str, str], ...] = ()  #: the vendor's own keys that people added, in order
 
     def without_accounts(self) -> "PhoneSettings":
         """As a retired phone's last file says it: no line, and no key that would need one."""

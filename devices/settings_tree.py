@@ -16,10 +16,24 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.sealing import SealError
 from devices import holding, secrets
+from devices.bounds import split_place, window_minutes
 from devices.catalog import catalog
-from devices.definitions import SETTINGS, SWITCHES, Setting, Value, split_place
+from devices.definitions import SETTINGS, SWITCHES, Setting, Value
 from devices.models import Appearance, Device, Extension, Key, SettingValue
-from devices.phone import KeyKind, KeySetting, Line, PhoneSettings, SipServer, Srtp, TimeSettings, Transport
+from devices.phone import (
+    CallSettings,
+    Dtmf,
+    KeyKind,
+    KeySetting,
+    Line,
+    NetworkSettings,
+    PhoneSettings,
+    PollSettings,
+    SipServer,
+    Srtp,
+    TimeSettings,
+    Transport,
+)
 from devices.signals import PhoneEvent, phones_changed, settings_changed
 
 ZONE = "time_zone"  # stands in the account's and the site's own row, which pages show as well
@@ -298,7 +312,31 @@ def _phone(
         ),
         lines=lines,
         keys=keys,
-        time=TimeSettings(zone=values[ZONE], ntp=values["ntp_server"]),
+        time=TimeSettings(
+            zone=values[ZONE],
+            ntp=values["ntp_server"],
+            date_format=values["date_format"],
+            time_format=values["time_format"],
+        ),
+        calls=CallSettings(
+            codecs=tuple(values["codecs"]),
+            dtmf=Dtmf(values["dtmf"]),
+            waiting=values["call_waiting"],
+            dnd_key=values["dnd_key"],
+            forward_key=values["forward_key"],
+            ring_tone=_given(values["ring_tone"]),
+        ),
+        network=NetworkSettings(
+            vlan=_given(values["voice_vlan"]),
+            vlan_priority=values["voice_vlan_priority"],
+            pc_vlan=_given(values["pc_vlan"]),
+            sip_dscp=values["sip_dscp"],
+            rtp_dscp=values["rtp_dscp"],
+            syslog=values["syslog_server"],
+            syslog_level=values["syslog_level"],
+        ),
+        poll=PollSettings(values["poll_hours"], *window_minutes(values["poll_window"])),
+        backlight=_given(values["backlight_seconds"]),
         language=_spoken(device.family, values["language"]),
         voicemail_number=values["voicemail_number"],
         web_page=values["web_page"],
@@ -308,6 +346,11 @@ def _phone(
         hardening=frozenset(protections),
         generation=generation,
     )
+
+
+def _given(value: Any) -> int | None:
+    """A number that may be left to the phone."""
+    return None if value == "" else int(value)
 
 
 def _spoken(family: str, language: str) -> str:

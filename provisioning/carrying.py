@@ -3,17 +3,15 @@
 import functools
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from devices.catalog import Family
 from devices.phone import PhoneSettings
+from devices.texts import refusal
 
 _MAC = re.compile(r"[0-9a-f]{12}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-_]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
-# Control characters, line and paragraph separators, half surrogates, and what XML has no way to write.
-_BREAKING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-_RESET = "%NULL%"  # an assignment of this is read as "back to the default"
 
 
 class CompileError(Exception):
@@ -27,15 +25,15 @@ class CompileError(Exception):
 
 def check_value(form: str, value: Any) -> Any:
     """Let a value into a template, or raise: the last guard, whatever the template does with it."""
-    if isinstance(value, str) and (reason := _refusal(form, value)):
+    if isinstance(value, str) and (reason := refusal(form, value)):
         raise CompileError("value", reason)
     return value
 
 
 def check_settings(phone: PhoneSettings, family: Family) -> None:
     """Raise CompileError with the name of the first setting that this family's files cannot carry."""
-    for path, name, value in _texts(phone, "", ""):
-        if reason := _refusal(family.format, value):
+    for path, name, value in _texts(replace(phone, raw=()), "", ""):
+        if reason := refusal(family.format, value):
             raise CompileError(path, reason)
         limit = family.limits.get(name)
         if limit is not None and not _limit(limit).fullmatch(value):
@@ -44,6 +42,9 @@ def check_settings(phone: PhoneSettings, family: Family) -> None:
         raise CompileError("mac", "a MAC address is twelve lower-case hexadecimal digits")
     if not 0 <= phone.poll_minute < 24 * 60:
         raise CompileError("poll_minute", "a day has the minutes 0 to 1439")
+    for key, value in phone.raw:
+        if reason := family.raw_refusal(key, value):
+            raise CompileError(f"raw[{key}]", reason)
     _check_server(phone)
     for at, line in enumerate(phone.lines):
         if not line.username:
@@ -56,6 +57,8 @@ def _check_server(phone: PhoneSettings) -> None:
         raise CompileError("sip.host", "this is no host name or address")
     if sip.outbound_host and not _HOST.fullmatch(sip.outbound_host):
         raise CompileError("sip.outbound_host", "this is no host name or address")
+    if phone.network.syslog and not _HOST.fullmatch(phone.network.syslog):
+        raise CompileError("network.syslog", "this is no host name or address")
     if phone.time.ntp and not _HOST.fullmatch(phone.time.ntp):
         raise CompileError("time.ntp", "this is no host name or address")
     for field, port in (("sip.port", sip.port), ("sip.outbound_port", sip.outbound_port)):
@@ -63,17 +66,6 @@ def _check_server(phone: PhoneSettings) -> None:
             raise CompileError(field, "a port is a number up to 65535")
     if sip.expires <= 0:
         raise CompileError("sip.expires", "a registration lasts at least a second")
-
-
-def _refusal(form: str, value: str) -> str | None:
-    if found := _BREAKING.search(value):
-        return f"the character U+{ord(found[0]):04X} cannot stand in a phone's file"
-    if form == "lines":
-        if value != value.strip():
-            return "blanks at its ends would be lost"
-        if value == _RESET:
-            return "the phone would take this text as a reset"
-    return None
 
 
 def _texts(part: Any, path: str, name: str) -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from devices.catalog import Catalog, Family, Model, catalog
 from devices.layout import DoesNotFit, lay_out
 from devices.paths import FileRule
-from devices.phone import KeyKind, PhoneSettings
+from devices.phone import KeyKind, PhoneSettings, PollSettings
 from devices.zones import Zone, zone
 from provisioning.carrying import CompileError, check_settings, check_value
 from provisioning.envelopes import ENVELOPES
@@ -70,6 +70,17 @@ class Schedule:
     end: str
     hour: int  #: for phones that know whole hours only
     end_hour: int
+    minutes: int  #: from one check-in to the next
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawKey:
+    """A vendor's own key that people added: whole, and by the elements that it stands in."""
+
+    key: str
+    path: tuple[str, ...]
+    value: str
 
 
 def compile_full(
@@ -205,7 +216,9 @@ def _full_context(
             (key.bank, key.module, key.number) for key in layout.keys if key.kind is KeyKind.EMPTY
         ],
         "clock": _clock(phone.time.zone),
-        "schedule": _schedule(phone.poll_minute),
+        "schedule": _schedule(phone.poll_minute, phone.poll),
+        "codecs": _codecs(family, generation, phone),
+        "raw": [RawKey(key, tuple(key.split(".")), value) for key, value in phone.raw],
         "soon": soon,  # full_and_move: the root's answer polls as soon as the family can
         "number": 2 * build + (not soon),  # of the file: what follows at the private URL has the higher one
         "hardening": _hardening(family, generation, phone, len(layout.accounts)),
@@ -229,11 +242,21 @@ def _clock(name: str) -> Zone:
         raise CompileError("time.zone", str(error)) from error
 
 
-def _schedule(minute: int) -> Schedule:
-    """Give the phone's own half hour; one that would cross midnight is moved before it."""
+def _schedule(minute: int, poll: PollSettings) -> Schedule:
+    """Give the phone's own half hour in its window; one that would cross midnight is moved before it."""
+    if poll.end - poll.begin < _DAY:
+        room = (poll.end - poll.begin) % _DAY - _WINDOW + 1
+        minute = (poll.begin + minute % room) % _DAY
     begin = min(minute, _DAY - 1 - _WINDOW)
     hour = min(minute // 60, 22)
-    return Schedule(_time_of_day(begin), _time_of_day(begin + _WINDOW), hour, hour + 1)
+    minutes = poll.hours * 60
+    return Schedule(_time_of_day(begin), _time_of_day(begin + _WINDOW), hour, hour + 1, minutes, minutes * 60)
+
+
+def _codecs(family: Family, generation: str, phone: PhoneSettings) -> list[str]:
+    """List the phone's codecs as its generation spells them, without those that it does not know."""
+    names = family.values.get(f"codec_{generation}", family.values.get("codec", {}))
+    return [names[codec] for codec in phone.calls.codecs if codec in names]
 
 
 def _time_of_day(minute: int) -> str:

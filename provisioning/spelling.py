@@ -39,6 +39,11 @@ def whole_minutes(seconds: int) -> int:
     return max(seconds // 60, 1)
 
 
+def traffic_class(dscp: int) -> int:
+    """Return the whole octet of an IP header whose upper six bits are this DSCP."""
+    return dscp << 2
+
+
 def quarter_hours(minutes: int) -> int:
     """Count an offset from UTC in quarters of an hour."""
     return minutes // 15
@@ -76,6 +81,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "clock_offset": clock_offset,
     "posix_zone": posix_zone,
     "whole_minutes": whole_minutes,
+    "traffic_class": traffic_class,
     "quarter_hours": quarter_hours,
     "days_since_sunday": days_since_sunday,
     "weekday_from_sunday": weekday_from_sunday,

@@ -6,10 +6,14 @@ from devices.catalog import catalog
 from devices.family import Family, Model, squeeze
 from devices.paths import FileRule
 from devices.phone import (
+    CallSettings,
+    Dtmf,
     KeyKind,
     KeySetting,
     Line,
+    NetworkSettings,
     PhoneSettings,
+    PollSettings,
     SipServer,
     Srtp,
     TimeSettings,
@@ -49,6 +53,28 @@ def settings(family: str, model: str, **changes: object) -> PhoneSettings:
         poll_minute=201,
     )
     return replace(phone, **changes)  # type: ignore[arg-type]
+
+
+def everything(family: str, model: str, **changes: object) -> PhoneSettings:
+    """As `settings`, with every line that fits and a value for all that is else left to the phone."""
+    vendor = catalog().families[family]
+    kind = vendor.models[model]
+    room = kind.lines
+    if kind.lines_on_keys and kind.keys + kind.memory_keys:
+        show_lines = KeyKind.LINE in vendor.banks(model).get("memory", (KeyKind.LINE,))
+        room = min(room, kind.keys + (kind.memory_keys if show_lines else 0))
+    lines = tuple(Line(at, str(200 + at), "", f"secret{at}", shared=at % 2 == 0) for at in range(1, room + 1))
+    return replace(
+        settings(family, model),
+        calls=CallSettings(("opus", "pcma"), Dtmf.SIP_INFO, ring_tone=3),
+        network=NetworkSettings(120, 6, 130, 24, 34, "log.example.org", "info"),
+        time=TimeSettings("Europe/Berlin", "ntp.example.org", "day-month-year", "24"),
+        poll=PollSettings(6, 22 * 60, 6 * 60),
+        backlight=60,
+        lines=lines,
+        keys=(),
+        **changes,  # type: ignore[arg-type]
+    )
 
 
 def name_of(rule: FileRule, model: str, mac: str = MAC) -> str:

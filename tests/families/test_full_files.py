@@ -18,7 +18,18 @@ from devices.phone import (
 )
 from provisioning.compiling import CompiledFile, compile_bootstrap, compile_common, compile_full
 from tests.families.reading import bare, read
-from tests.families.samples import ENTRY, MAC, MODELS, PRIVATE, ROOT, SECRETS, TOKEN, name_of, settings
+from tests.families.samples import (
+    ENTRY,
+    MAC,
+    MODELS,
+    PRIVATE,
+    ROOT,
+    SECRETS,
+    TOKEN,
+    everything,
+    name_of,
+    settings,
+)
 
 CODES = sorted(catalog().families)
 
@@ -43,7 +54,8 @@ def _every_file(family: str, model: str) -> list[CompiledFile]:
         keys=(),
         voicemail_number="",
     )
-    files = [*compile_full(settings(family, model), PRIVATE).values(), *compile_full(plain, PRIVATE).values()]
+    phones = (settings(family, model), plain, everything(family, model))
+    files = [file for phone in phones for file in compile_full(phone, PRIVATE).values()]
     for rule in vendor.files:
         if rule.bootstrap and vendor.models[model].generation not in rule.absent_in:
             name = name_of(rule, model)
