@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts_api
 from devices import api as devices_api
 from portal import api
-from provisioning.api import customers, devices, policies, sites, windows
+from provisioning.api import customers, devices, policies, resyncs, sites, windows
 
 router = SimpleRouter()
 router.register("accounts", accounts_api.AccountDoor, "account")
@@ -40,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="policy-detail",
     ),
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
+    path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
     path("explain/", windows.Explain.as_view(), name="explain"),
     path("schema/", api.Schema.as_view(), name="schema"),
     path("docs/", api.Viewer.as_view(), name="docs"),

@@ -13,9 +13,11 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()
 
-# `demand` goes first: a phone waits for what is on it.
-app.conf.task_queues = [Queue("demand"), Queue("celery")]
+# `demand` goes first: a phone waits for what is on it. `resync` has a worker of its own: it waits
+# for phones.
+app.conf.task_queues = [Queue("demand"), Queue("celery"), Queue("resync")]
 app.conf.task_default_queue = "celery"
+app.conf.task_routes = {"provisioning.tasks.send_resyncs": {"queue": "resync"}}
 
 EVERY = {
     # what                                            seconds

@@ -10,6 +10,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.sealing import Keyring
+from provisioning.sip_message import SipEdge
 
 TAG = "latchkey"
 SECRET_HINT = "Set it (or its _FILE variant), or run `python3 manage.py up` once, which draws one."  # noqa: S105
@@ -74,6 +75,17 @@ def addresses_are_safe(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
         for name in ("PORTAL_URL", "PHONES_URL", "PHONES_URL_V4", "PHONES_URL_V6")
         if getattr(settings, name) and urlsplit(getattr(settings, name)).scheme != "https"
     ]
+
+
+@checks.register(TAG)
+def sip_edge_is_an_address(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A wrong one would be found out by the first person who presses the button."""
+    try:
+        SipEdge.parse(settings.SIP_EDGE)
+    except ValueError as error:
+        hint = "Write sip.example.net:5060;transport=udp, or leave it empty: no resync."
+        return [checks.Error(f"SIP_EDGE: {error}.", hint=hint, id="portal.E007")]
+    return []
 
 
 AWAY = "The store cannot be reached"

@@ -26,6 +26,7 @@ from provisioning.models import (
     JobItem,
     MacRecord,
     Proof,
+    ResyncRequest,
     Swept,
     Token,
     Upload,
@@ -214,6 +215,12 @@ KEPT: tuple[Kept, ...] = (
             rows(lambda cut: JobItem.objects.filter(job__finished_at__lt=cut), "pk"),
             rows(lambda cut: Job.objects.filter(finished_at__lt=cut), "pk"),
         ),
+    ),
+    Kept(
+        "resyncs",
+        "When phones were asked to fetch their files again",
+        Term(days=30),
+        rows(lambda cut: ResyncRequest.objects.filter(answered_at__lt=cut), "answered_at"),
     ),
     Kept("audit", "The audit", Term(months=24), batches(_audit)),
     Kept(

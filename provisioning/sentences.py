@@ -251,6 +251,9 @@ _HAPPENED: dict[str, Texts] = {
     "changed": ("Changed by {actor}.", "Changed."),
     "lines-changed": ("Lines changed by {actor}: {summary}.", "Lines changed."),
     "keys-changed": ("Keys changed by {actor}.", "Keys changed."),
+    "profile-applied": ("Profile {profile} applied by {actor}.", "A profile was applied."),
+    "profile-changed": ("Its profile {profile} changed by {actor}.", "Its profile changed."),
+    "profile-taken-off": ("Profile {profile} taken off by {actor}.", "A profile was taken off."),
     "setting-changed": ("Setting {setting} changed by {actor}.", "A setting changed."),
     "extension-changed": ("Extension {extension} changed by {actor}.", "An extension changed."),
     "removed": ("Removed by {actor}.", "Removed."),
@@ -299,6 +302,29 @@ _HAPPENED: dict[str, Texts] = {
         "Taken back by {actor}: all that {origins} got since {since} is dead. Locked to no place.",
         "Taken back.",
     ),
+    "resync-asked": ("To {asked}, asked for by {actor}.", "To fetch its files again."),
+    "resync-reached": (
+        "It was reached ({code}) and is to {asked}.",
+        "It was reached and is to fetch its files again.",
+    ),
+    "resync-unreachable": (
+        "Not reached ({code}): not registered, or no answer. Check power and network; it polls anyway.",
+        "Not reached: the phone is not registered or does not answer.",
+    ),
+    "resync-silent": ("Not reached: the SIP edge gives no answer. Platform support has to look at it.",),
+    "resync-untrusted": (
+        "Not reached: the SIP edge does not trust this platform ({code}). Platform support has to look.",
+        "Not reached: the SIP edge does not trust this platform.",
+    ),
+    "resync-trouble": (
+        "Not reached: the SIP edge has trouble of its own ({code}). Platform support has to look at it.",
+        "Not reached: the SIP edge has trouble of its own.",
+    ),
+    "resync-declined": (
+        "It was reached, but does not do what it was asked ({code}).",
+        "It was reached, but does not do what it was asked.",
+    ),
+    "resync-cancelled": ("Not asked any more. {reason}", "Not asked any more."),
     "secret-changed": ("New secret for {extension} by {actor}.", "New secret."),
 }
 

@@ -6,7 +6,7 @@ from accounts.scope import Actor
 from devices.models import Device
 from provisioning import approvals, locking, tokens
 from provisioning.gate import State
-from provisioning.models import Claim, Denial, LastSeen, Lock, Proof, Upload
+from provisioning.models import Claim, Denial, LastSeen, Lock, Proof, ResyncRequest, Upload
 
 SHED = (
     *locking.GRANT,
@@ -23,7 +23,7 @@ def shed(device: Device, lock: Lock, *, state: State, by: Actor, now: datetime) 
     """
     tokens.kill_all(device, now=now)
     Claim.objects.filter(device=device).update(device=None)
-    for rows in (Proof, LastSeen, Upload):
+    for rows in (Proof, LastSeen, Upload, ResyncRequest):
         rows.objects.filter(device=device).delete()
     Denial.objects.filter(lock=lock).delete()
     approvals.close_for(device, by=by, now=now)

@@ -5,7 +5,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 import structlog
 
@@ -133,8 +133,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         return way
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)  # Python 3.11's own is none by its class
         self.here = transport.get_extra_info("sockname")[:2]
 
     def datagram_received(self, data: bytes, addr: object) -> None:
@@ -164,8 +163,7 @@ class _Stream(asyncio.Protocol):
         return way
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.here = transport.get_extra_info("sockname")[:2]
 
     def data_received(self, data: bytes) -> None:

@@ -33,9 +33,19 @@ def compile_token(token_hash: str) -> int:
 @shared_task
 def run_job(job_id: int) -> None:
     """Work through a job on many phones, from where it stands."""
-    from provisioning import unlock_all
+    from provisioning import resync, unlock_all
+    from provisioning.models import Job
 
-    unlock_all.run(job_id)
+    kind = Job.objects.values_list("kind", flat=True).get(pk=job_id)
+    (resync.run if kind == Job.Kind.RESYNC else unlock_all.run)(job_id)
+
+
+@shared_task
+def send_resyncs() -> int:
+    """Ask the phones whose turn it is to fetch again; waits for the answers, so it has a queue of its own."""
+    from provisioning import resync_sending
+
+    return resync_sending.send_due()
 
 
 @shared_task
@@ -49,11 +59,12 @@ def tell(what: str, row: int, text: str) -> int:
 @shared_task
 def end_what_is_over() -> int:
     """Unlocks, windows and cards whose time is up become rows, audit and events (E6)."""
-    from provisioning import approvals, jobs, keeper, locking, tokens, windows
+    from provisioning import approvals, jobs, keeper, locking, resync, tokens, windows
 
     now = timezone.now()
     ended = locking.sweep(now) + windows.sweep(now) + approvals.sweep(now) + tokens.bury(now)
     jobs.pick_up(now)
+    resync.pick_up(now)
     keeper.stamp("end-what-is-over", now)
     return ended
 

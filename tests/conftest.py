@@ -51,6 +51,7 @@ PACKAGES = {
     "chromium": lambda: shutil.which("chromium") or shutil.which("chromium-browser"),
     "nginx": lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin"),
     "postgresql": embedded.postgres_programs,
+    "sipp": lambda: shutil.which("sipp"),  # of the package sip-tester
 }
 _lacking: dict[str, list[str]] = {}
 

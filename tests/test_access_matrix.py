@@ -28,9 +28,9 @@ from tests.url_map import API, PAGES, api_urls, leaves, names_a_row, own_urls, p
 from tests.world import Tenant, World, actor, make_key, program, signed_in
 
 #: Addresses of the API that take no GET, or none of a viewer.
-WITHOUT_GET = {"nowhere", "unlock-all", "policy-detail"}
+WITHOUT_GET = {"nowhere", "unlock-all", "resync", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
-WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move")}
+WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {
     "extension-new-secret",
     "extension-expose",

@@ -43,12 +43,12 @@ def person(tenant: Tenant) -> dict[str, Any]:
 
 #: The API by the names of its URLs.
 API: dict[str, Args] = {
-    **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "explain"), _none),
+    **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "resync", "explain"), _none),
     **dict.fromkeys(("account-list", "api-key-list", "audit-list", "device-list", "extension-list"), _none),
     **dict.fromkeys(("site-list", "window-list", "job-list", "approval-list", "policy-list"), _none),
     **{f"device-{name}": phone for name in ("detail", "appearances", "events", "lock", "rearm", "unlock")},
     **{f"device-{name}": phone for name in ("quarantine", "release", "claims", "take-back", "clone")},
-    **{f"device-{name}": phone for name in ("retire", "swap", "move")},
+    **{f"device-{name}": phone for name in ("retire", "swap", "move", "resync")},
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
     "policy-detail": policy,
     **{f"account-{name}": account for name in ("detail", "delete", "restore", "move")},
@@ -76,7 +76,7 @@ PAGES: dict[str, Args] = {
         ("phone-release", "phone-take-back", "phone-clone", "phone-retire", "phone-swap", "phone-move"), phone
     ),
     **dict.fromkeys(("extension-secret", "extension-mark"), extension),
-    **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine"), phone),
+    **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine", "phone-resync"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
     "approval": approval,
     **dict.fromkeys(("window", "window-close"), window),
@@ -201,4 +201,6 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "window-detail": [("delete", None)],
         "approval-detail": [("post", {"decision": "deny"})],
         "unlock-all": [("post", {"account": slug, "for": "24h"})],
+        "device-resync": [("post", {"reboot": True})],
+        "resync": [("post", {"account": slug})],
     }

@@ -16,7 +16,7 @@ from portal.frame import THEME_COOKIE, THEMES
 from portal.pages.phones import count_states, dressed, in_state
 from portal.pages.rows import phone_rows
 from portal.refusals import back
-from provisioning import locking
+from provisioning import locking, resync
 from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent, Window
 
@@ -56,8 +56,15 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "unlocked": phone_rows(unlocked[:SHOWN], now),
         "more_unlocked": max(0, counts["unlocked"] - SHOWN),
         "open_ends": left_open(visible, now),
+        "edge_problem": edge_problem(request, now),
         "turned_away": list(refused.select_related("device__account").order_by("-at")[:6]),
     }
+
+
+def edge_problem(request: PageRequest, now: datetime) -> dict[str, Any] | None:
+    """What the SIP edge did not pass on last; platform support alone can do something about it."""
+    row = resync.edge_problem(now) if request.actor.may_anywhere(Power.STAFF_SITE) else None
+    return {"at": row.answered_at, "told": resync.told(row)} if row else None
 
 
 def left_open(visible: QuerySet[Device], now: datetime) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from portal.pages.log import KINDS, log_lines, of_kind
 from portal.pages.phones import dressed
 from portal.pages.presence import presence_of
 from portal.pages.rows import phone_rows
+from portal.resync_card import resync_card
 from portal.templatetags.latchkey import when
 from provisioning import locking, policies, taking_back
 from provisioning.models import Approval, DeviceEvent
@@ -85,6 +86,7 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
         "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,
         "clone": clone_of(device, request.actor, frame["now"]),
         "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
+        "resync": resync_card(device, device.lock, request.actor),
         "model": model_words(device, frame["row"].seen.firmware if frame["row"].seen else None),
     }
     return render(request, "devices/phone.html", context)

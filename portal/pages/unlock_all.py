@@ -24,6 +24,21 @@ from provisioning.models import Job, JobItem
 
 A_PAGE = 100
 
+#: What a page says of a job's kind.
+WORDS = {
+    Job.Kind.UNLOCK_ALL.value: {
+        "doing": "Unlocking",
+        "done": "unlocked",
+        "see": "See the unlocked phones",
+    },
+    Job.Kind.RESYNC.value: {
+        "doing": "Resyncing",
+        "done": "reached",
+        "badge": "Reached",
+        "see": "See the phones",
+    },
+}
+
 
 class UnlockAllForm(SpanForm):
     """Which phones and for how long."""
@@ -113,6 +128,7 @@ def job(request: PageRequest, code: UUID) -> HttpResponse:
     context = {
         "section": "windows",
         "job": shown,
+        "words": WORDS[shown.kind],
         "zone": shown.account.time_zone,
         "handled": shown.done + shown.skipped,
         "running": shown.finished_at is None,

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +13,9 @@ from accounts.refusals import Invalid
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Device
-from provisioning import clones, locking, moving, retiring, suspicion, swapping, taking_back
+from provisioning import clones, locking, moving, resync, retiring, suspicion, swapping, taking_back
 from provisioning.api.fields import MacField, OriginField, with_for
+from provisioning.api.resyncs import ResyncShape, ResyncWish
 from provisioning.api.shapes import LockShape
 from provisioning.models import Claim
 
@@ -83,6 +84,7 @@ class Verbs(Door):
         "retire": Power.RETIRE_DEVICE,
         "swap": Power.EDIT_DEVICES,
         "move": Power.MOVE_DEVICE,
+        "resync": Power.EDIT_DEVICES,
     }
 
     def lock_of(self, device: Device) -> dict[str, Any]:
@@ -164,3 +166,11 @@ class Verbs(Door):
         device, wanted = self.get_object(), self.read(request, MoveShape)
         moved = moving.move(device, by=self.actor, to=wanted["account"], name=wanted.get("name", ""))
         return Response(self.fresh(moved))
+
+    @extend_schema(request=ResyncWish, responses={202: ResyncShape})
+    @action(detail=True, methods=["post"])
+    def resync(self, request: Request, code: str) -> Response:
+        """Ask it to fetch its files again, through the SIP edge; what came of it is in its events."""
+        device = self.get_object()
+        row = resync.ask(device, by=self.actor, **self.read(request, ResyncWish))
+        return Response(ResyncShape(row).data, status=status.HTTP_202_ACCEPTED)

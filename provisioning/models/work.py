@@ -93,7 +93,9 @@ class ResyncRequest(models.Model):
         FAILED = "failed", "Failed"
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="resyncs")
-    job_item = models.OneToOneField(JobItem, on_delete=models.SET_NULL, null=True, related_name="resync")
+    job_item = models.OneToOneField(
+        JobItem, on_delete=models.SET_NULL, null=True, blank=True, related_name="resync"
+    )
     by = models.CharField(max_length=200)
     reboot = models.BooleanField(default=False)
     place = models.CharField(max_length=60)  # phones of one place are asked one after the other
@@ -117,7 +119,8 @@ class ResyncRequest(models.Model):
         ]
         indexes = [
             models.Index(fields=["outcome", "due_at"], name="resync_due"),
-            models.Index(fields=["place", "sent_at"], name="resync_place"),
+            models.Index(fields=["sent_at"], name="resync_sent"),
+            models.Index(fields=["-answered_at"], name="resync_answered"),
         ]
 
     def __str__(self) -> str:

@@ -137,6 +137,7 @@ ROWS: list[tuple[str, Maker]] = [
     ("approvals", card),
     ("windows", window),
     ("jobs", job),
+    ("resyncs", lambda device, at: device.resyncs.create(outcome="reached", answered_at=at)),
     ("audit", audited),
     ("bans", over),
     ("bans", lifted),

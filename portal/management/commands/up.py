@@ -187,6 +187,15 @@ class Command(BaseCommand):
                     {},
                 ),
                 (
+                    "resync",
+                    [
+                        *(*celery, "--workdir", str(settings.BASE_DIR), "worker", "--pool", "solo"),
+                        *("--queues", "resync", "--loglevel", "warning"),
+                        *("--without-gossip", "--without-mingle"),
+                    ],
+                    {},
+                ),
+                (
                     "beat",
                     [
                         *(*celery, "--workdir", str(settings.BASE_DIR), "beat", "--pidfile", ""),
@@ -195,6 +204,7 @@ class Command(BaseCommand):
                     {},
                 ),
             )
+            if name != "resync" or settings.SIP_EDGE
         ]
         self._say("Starting portal, edge, worker and beat ...")
         self.household.start()
