@@ -3,7 +3,17 @@
 from django.contrib import admin
 
 from accounts.admin import LookOnly
-from devices.models import Appearance, Device, Extension, Key, SettingValue, Site, SiteNetwork
+from devices.models import (
+    Appearance,
+    Device,
+    Extension,
+    Key,
+    Profile,
+    ProfileKey,
+    SettingValue,
+    Site,
+    SiteNetwork,
+)
 
 
 @admin.register(Site)
@@ -46,6 +56,20 @@ class KeyAdmin(LookOnly):
     list_display = ("device", "position", "kind", "value", "label")
     list_select_related = ("device",)
     search_fields = ("device__mac",)
+
+
+@admin.register(Profile)
+class ProfileAdmin(LookOnly):
+    list_display = ("name", "account", "family", "model", "created_at")
+    list_select_related = ("account",)
+    search_fields = ("name", "account__slug")
+
+
+@admin.register(ProfileKey)
+class ProfileKeyAdmin(LookOnly):
+    list_display = ("profile", "position", "kind", "value", "label")
+    list_select_related = ("profile",)
+    search_fields = ("profile__name",)
 
 
 @admin.register(SettingValue)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -14,15 +14,16 @@ from accounts import audit, cleaning
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
-from devices import holding
+from devices import holding, keys
 from devices.catalog import catalog
 from devices.layout import DoesNotFit, lay_out
-from devices.models import Appearance, Device, Extension, Key
-from devices.phone import KeyKind, KeySetting, Line, PhoneSettings, SipServer
+from devices.models import Appearance, Device, Extension, Key, KeyColumns, ProfileKey
+from devices.phone import KeyKind, Line, PhoneSettings, Ring, SipServer
 from devices.signals import PhoneEvent, phones_changed
 
 _FIELD = re.compile(r"(?P<rows>lines|keys)\[(?P<at>\d+)\](?:\.(?P<field>\w+))?")
 LONGEST_LABEL = 60
+Row = TypeVar("Row", bound=KeyColumns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class AppearanceRow:
     position: int
     extension: Extension | UUID | str
     label: str = ""
+    ring: str = Ring.NOW.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +54,77 @@ def put(
     device: Device, *, by: Actor, rows: Sequence[AppearanceRow], now: datetime | None = None
 ) -> list[Appearance]:
     """Let the phone show these lines and no others; phones that share one of them get new files too."""
+    arrange(device, by=by, lines=rows, now=now)
+    return list(device.appearances.select_related("extension").order_by("position"))
+
+
+def put_keys(device: Device, *, by: Actor, rows: Sequence[KeyRow], now: datetime | None = None) -> list[Key]:
+    """Let the phone have these programmable keys of its own and no others; its profile's stay below them."""
+    arrange(device, by=by, keys_=rows, now=now)
+    return list(device.keys.order_by("position"))
+
+
+def arrange(
+    device: Device,
+    *,
+    by: Actor,
+    lines: Sequence[AppearanceRow] | None = None,
+    keys_: Sequence[KeyRow] | None = None,
+    now: datetime | None = None,
+) -> None:
+    """Let the phone show these lines, and have these keys of its own; what is not given stays as it is."""
     _needs(by, device)
     now = now or timezone.now()
-    labels = [cleaning.one_line("label", row.label, longest=LONGEST_LABEL) for row in rows]
+    labels = [cleaning.one_line("label", row.label, longest=LONGEST_LABEL) for row in lines or ()]
     with transaction.atomic():
         device = holding.held(device)
-        found = _resolve(device, [row.extension for row in rows])
-        wanted = [
-            Appearance(device=device, extension=extension, position=row.position, label=label)
-            for row, extension, label in zip(rows, found, labels, strict=True)
-        ]
-        check_fits(device.family, device.model, wanted, list(device.keys.all()))
-        before = list(device.appearances.select_related("extension"))
-        lost, added = _difference(before, wanted), _difference(wanted, before)
-        if not lost and not added:
-            return before
-        sharing = partners(device, before)
-        device.appearances.all().delete()
-        Appearance.objects.bulk_create(wanted)
-        sharing ^= partners(device, wanted)
-        details: dict[str, Any] = {"lost": _tell(lost), "added": _tell(added), "summary": _say(lost, added)}
-        audit.record(by, "device.lines-changed", device, now=now, **details)
-        event = PhoneEvent("lines-changed", by, now, details)
-        phones_changed.send(sender=Device, device_ids=[device.pk], event=event)
-        phones_changed.send(sender=Device, device_ids=sorted(sharing), event=None)
-    return sorted(wanted, key=lambda appearance: appearance.position)
+        shown, had = list(device.appearances.select_related("extension")), list(device.keys.all())
+        wanted = shown if lines is None else _wanted(device, lines, labels)
+        own = had if keys_ is None else _own(device, keys_)
+        places = keys.line_places(device.family, device.model, (row.position for row in wanted))
+        inherited = list(ProfileKey.objects.filter(profile=device.profile_id)) if device.profile_id else []
+        check_fits(device.family, device.model, wanted, keys.effective(own, inherited, places))
+        sharing = _write_lines(device, shown, wanted)
+        lost, added = _difference(shown, wanted), _difference(wanted, shown)
+        if lost or added:
+            told = {"lost": _tell(lost), "added": _tell(added), "summary": _say(lost, added)}
+            _tell_phone(device, "lines-changed", by, now, told)
+        before, after = {_key_tuple(key) for key in had}, {_key_tuple(key) for key in own}
+        if before != after:
+            device.keys.all().delete()
+            Key.objects.bulk_create(own)
+            changed = {"lost": _tell_keys(before - after), "added": _tell_keys(after - before)}
+            _tell_phone(device, "keys-changed", by, now, changed)
+        if sharing:
+            phones_changed.send(sender=Device, device_ids=sorted(sharing), event=None)
+
+
+def _tell_phone(device: Device, what: str, by: Actor, now: datetime, details: dict[str, Any]) -> None:
+    audit.record(by, f"device.{what}", device, now=now, **details)
+    phones_changed.send(sender=Device, device_ids=[device.pk], event=PhoneEvent(what, by, now, details))
+
+
+def _wanted(device: Device, rows: Sequence[AppearanceRow], labels: Sequence[str]) -> list[Appearance]:
+    found = _resolve(device, [row.extension for row in rows])
+    for row in rows:
+        if row.ring not in Appearance.Ring.values:
+            known = ", ".join(Appearance.Ring.values)
+            raise Invalid("ring", f"Key {row.position}: it rings {known}, and not {row.ring!r}.")
+    wanted = [
+        Appearance(device=device, extension=extension, position=row.position, label=label, ring=row.ring)
+        for row, extension, label in zip(rows, found, labels, strict=True)
+    ]
+    return sorted(wanted, key=lambda row: row.position)
+
+
+def _write_lines(device: Device, before: Sequence[Appearance], wanted: Sequence[Appearance]) -> set[int]:
+    """Write the rows; returns the phones for which a line is shared now, or is no longer."""
+    if not _difference(before, wanted) and not _difference(wanted, before):
+        return set()
+    sharing = partners(device, before)
+    device.appearances.all().delete()
+    Appearance.objects.bulk_create(wanted)
+    return sharing ^ partners(device, wanted)
 
 
 def partners(device: Device, appearances: Iterable[Appearance]) -> set[int]:
@@ -120,62 +168,63 @@ def _code(name: UUID | str) -> UUID | None:
 
 
 def _difference(one: Iterable[Appearance], other: Iterable[Appearance]) -> list[Appearance]:
-    known = {(row.position, row.extension_id, row.label) for row in other}
-    return [row for row in one if (row.position, row.extension_id, row.label) not in known]
+    known = {(row.position, row.extension_id, row.label, row.ring) for row in other}
+    return [row for row in one if (row.position, row.extension_id, row.label, row.ring) not in known]
 
 
 def _tell(appearances: Iterable[Appearance]) -> list[dict[str, Any]]:
     return [
-        {"position": row.position, "extension": row.extension.username, "label": row.label}
+        {
+            "position": row.position,
+            "extension": row.extension.username,
+            "label": row.label,
+            "ring": row.ring,
+        }
         for row in sorted(appearances, key=lambda row: row.position)
     ]
 
 
 def _say(lost: Iterable[Appearance], added: Iterable[Appearance]) -> str:
     """What changed, for the log: "4102 on key 3 removed"."""
-    before = {(row.position, row.extension.username) for row in lost}
-    after = {(row.position, row.extension.username) for row in added}
-    parts = [(at, f"{name} on key {at} removed") for at, name in before - after]
-    parts += [(at, f"{name} on key {at} added") for at, name in after - before]
-    parts += [(at, f"{name} on key {at} renamed") for at, name in before & after]
+    before = {(row.position, row.extension.username): row for row in lost}
+    after = {(row.position, row.extension.username): row for row in added}
+    parts = [(at, f"{name} on key {at} removed") for at, name in before.keys() - after.keys()]
+    parts += [(at, f"{name} on key {at} added") for at, name in after.keys() - before.keys()]
+    for place in before.keys() & after.keys():
+        at, name = place
+        if before[place].label != after[place].label:
+            parts.append((at, f"{name} on key {at} renamed"))
+        if before[place].ring != after[place].ring:
+            rings = Appearance.Ring(after[place].ring).label.lower()
+            parts.append((at, f"{name} on key {at} rings {rings}"))
     return ", ".join(text for _, text in sorted(parts))
 
 
 # --- keys ------------------------------------------------------------------------------------------------
 
 
-def put_keys(device: Device, *, by: Actor, rows: Sequence[KeyRow], now: datetime | None = None) -> list[Key]:
-    """Let the phone have these programmable keys and no others."""
-    _needs(by, device)
-    now = now or timezone.now()
-    wanted = [_key(device, row) for row in rows if row.kind is not KeyKind.EMPTY]
-    with transaction.atomic():
-        device = holding.held(device)
-        check_fits(device.family, device.model, list(device.appearances.select_related("extension")), wanted)
-        before = {_key_tuple(key) for key in device.keys.all()}
-        after = {_key_tuple(key) for key in wanted}
-        if before == after:
-            return list(device.keys.all())
-        device.keys.all().delete()
-        Key.objects.bulk_create(wanted)
-        details: dict[str, Any] = {
-            "lost": _tell_keys(before - after),
-            "added": _tell_keys(after - before),
-        }
-        audit.record(by, "device.keys-changed", device, now=now, **details)
-        event = PhoneEvent("keys-changed", by, now, details)
-        phones_changed.send(sender=Device, device_ids=[device.pk], event=event)
-    return sorted(wanted, key=lambda key: key.position)
+def _own(device: Device, rows: Sequence[KeyRow]) -> list[Key]:
+    """The phone's own keys; an empty one is worth a row only where it hides a key of its profile."""
+    inherited = ProfileKey.objects.filter(profile=device.profile_id) if device.profile_id else ()
+    hidden = {row.position for row in inherited}
+    return [
+        read_key(Key(device=device), row)
+        for row in rows
+        if row.kind is not KeyKind.EMPTY or row.position in hidden
+    ]
 
 
-def _key(device: Device, row: KeyRow) -> Key:
+def read_key(key: Row, row: KeyRow) -> Row:
+    """Fill a key, a phone's own or a profile's, with what was asked for."""
     if row.kind is KeyKind.LINE:
         raise Invalid("kind", f"Key {row.position}: lines are set as appearances.")
-    value = cleaning.needed("value", row.value, f"Key {row.position}: the value", longest=200)
-    label = cleaning.one_line("label", row.label, longest=LONGEST_LABEL)
-    return Key(
-        device=device, position=row.position, kind=row.kind.value, value=value, label=label, line=row.line
-    )
+    key.position, key.kind, key.line = row.position, row.kind.value, row.line
+    if row.kind is KeyKind.EMPTY:
+        key.value, key.label, key.line = "", "", 0
+        return key
+    key.value = cleaning.needed("value", row.value, f"Key {row.position}: the value", longest=200)
+    key.label = cleaning.one_line("label", row.label, longest=LONGEST_LABEL)
+    return key
 
 
 def _key_tuple(key: Key) -> tuple[int, str, str, str, int]:
@@ -189,7 +238,18 @@ def _tell_keys(keys: Iterable[tuple[int, str, str, str, int]]) -> list[dict[str,
 # --- what fits -------------------------------------------------------------------------------------------
 
 
-def check_fits(family: str, model: str, appearances: Sequence[Appearance], keys: Sequence[Key]) -> None:
+def check_model(device: Device) -> None:
+    """Refuse a model that has no place for the phone's lines and keys, or that its profile is not for."""
+    profile = device.profile
+    if profile is not None and profile.model not in ("", device.model):
+        raise Invalid("model", f"Its profile {profile} is for the {profile.model} only; take it off first.")
+    lines = list(device.appearances.select_related("extension"))
+    check_fits(device.family, device.model, lines, keys.of(device, lines=lines))
+
+
+def check_fits(
+    family: str, model: str, appearances: Sequence[Appearance], rows: Sequence[KeyColumns]
+) -> None:
     """Refuse lines and keys that this model has no place for; the message names the key."""
     vendor = catalog().families[family]
     phone = PhoneSettings(
@@ -202,21 +262,21 @@ def check_fits(family: str, model: str, appearances: Sequence[Appearance], keys:
             Line(row.position, row.extension.username, row.extension.username, "", realm=row.extension.realm)
             for row in appearances
         ),
-        keys=tuple(
-            KeySetting(key.position, KeyKind(key.kind), key.value, key.label, key.line) for key in keys
-        ),
+        keys=keys.settings_of(rows),
     )
     try:
         lay_out(phone, vendor.models[model], vendor.key_kinds(model), vendor.banks(model))
     except DoesNotFit as error:
-        raise _with_key_named(error, appearances, keys) from error
+        raise _with_key_named(error, appearances, rows) from error
 
 
-def _with_key_named(error: DoesNotFit, appearances: Sequence[Appearance], keys: Sequence[Key]) -> Invalid:
+def _with_key_named(
+    error: DoesNotFit, appearances: Sequence[Appearance], keys_: Sequence[KeyColumns]
+) -> Invalid:
     place = _FIELD.match(error.field)
     if place is None:
         return Invalid("position", f"{error.reason}.")
-    rows: Sequence[Appearance] | Sequence[Key] = appearances if place["rows"] == "lines" else keys
+    rows: Sequence[Appearance] | Sequence[KeyColumns] = appearances if place["rows"] == "lines" else keys_
     position = rows[int(place["at"])].position
     return Invalid(place["field"] or "position", f"Key {position}: {error.reason}.")
 

@@ -26,7 +26,7 @@ from devices.family import (
     squeeze,
 )
 from devices.paths import FileKind, FileRule, Grammar, PathMatch, split_path
-from devices.phone import HARDENING, VOCABULARY, KeyKind
+from devices.phone import HARDENING, SHARING, VOCABULARY, KeyKind
 
 __all__ = ["Catalog", "CatalogError", "Family", "Generation", "Model", "Protection", "catalog", "load"]
 
@@ -197,6 +197,9 @@ def _check(family: Family) -> None:
     generations = family.generations.values()
     for kind in (*family.key_codes, *(kind for entry in generations for kind in entry.without_keys)):
         KeyKind(kind)
+    for untold in (family.line_cannot, *(entry.line_cannot for entry in generations)):
+        if unknown := sorted(set(untold) - set(SHARING)):
+            raise ValueError(f"[line_cannot] has the unknown name {unknown[0]!r}")
     names = set(HARDENING)
     said = set(family.hardening) | set(family.cannot)
     own = [table for entry in generations for table in (entry.hardening, entry.cannot)]

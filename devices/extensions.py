@@ -20,7 +20,9 @@ from devices.signals import PhoneEvent, phones_changed
 # RFC 3261's user part, without escapes: what stands unquoted in every vendor's file.
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/#]{1,64}")
 _REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,119}")
-CHANGEABLE = ("username", "auth_name", "realm", "display_name", "secret")
+CHANGEABLE = (
+    "username", "auth_name", "realm", "display_name", "call_appearances", "barge_in", "secret",
+)  # fmt: skip
 
 
 def create(
@@ -32,12 +34,15 @@ def create(
     display_name: str = "",
     auth_name: str = "",
     realm: str = "",
+    call_appearances: int = 2,
+    barge_in: bool = True,
     now: datetime | None = None,
 ) -> Extension:
     """Make an extension of the account; no phone shows it yet."""
     _needs(by, account)
     given = {"username": username, "auth_name": auth_name, "realm": realm, "display_name": display_name}
     values = {name: _read(name, text) for name, text in given.items()}
+    values |= {"call_appearances": call_appearances, "barge_in": barge_in}
     hidden = read_secret(secret)
     with transaction.atomic():
         extension = Extension(account=account, created_at=now or timezone.now(), **values)
@@ -48,7 +53,7 @@ def create(
     return extension
 
 
-def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fields: str) -> Extension:
+def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fields: Any) -> Extension:
     """Change what is given; every phone that shows the extension gets new files."""
     _needs(by, extension.account)
     for name in fields:
@@ -124,7 +129,9 @@ def locked(extension: Extension) -> Extension:
     return row
 
 
-def _read(name: str, text: str) -> str:
+def _read(name: str, text: Any) -> Any:
+    if name in ("call_appearances", "barge_in"):
+        return text  # a number and a switch: the row's own limits say what they may be
     if name == "display_name":
         return cleaning.one_line(name, text, longest=120)
     kept = text.strip()

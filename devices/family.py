@@ -47,6 +47,7 @@ class Generation:
     without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
     banks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: bank -> the only kinds of its keys
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries
+    line_cannot: Mapping[str, str] = field(default_factory=dict)  #: of shared lines; empty text: it can
     cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: setting -> why this firmware has none
     doubts: tuple[str, ...] = ()  #: what no public source settles
@@ -83,6 +84,16 @@ class Model:
     codes: tuple[str, ...] = ()  #: the vendor's numbers in common file names
     doubts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def keyed_lines(self) -> bool:
+        """Whether a line takes a key of its own in the row of keys."""
+        return self.lines_on_keys and self.keys + self.memory_keys > 0
+
+    @property
+    def room(self) -> int:
+        """How many keys it has, with every expansion module."""
+        return self.keys + self.memory_keys + self.expansion.modules * self.expansion.keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,8 @@ class Family:
     doubts: tuple[str, ...]
     grammar: Grammar
     spellings: Mapping[str, str]
+    #: what of a shared line its files cannot say -> why
+    line_cannot: Mapping[str, str] = field(default_factory=dict)
     written: frozenset[str] = frozenset()  #: every key of keys.txt, as `bare_key` has it
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: neutral setting -> why it has none
     raw: RawKeys | None = None
@@ -187,6 +200,11 @@ class Family:
         if len(value) > RAW_LENGTH:
             return f"a value has {RAW_LENGTH} characters at most"
         return refusal(self.format, value)
+
+    def lacks_sharing(self, generation: str) -> dict[str, str]:
+        """Return what a generation cannot say of a shared line, each with the reason."""
+        declined = {**self.line_cannot, **self.generations[generation].line_cannot}
+        return {name: reason for name, reason in declined.items() if reason}
 
     @property
     def helper(self) -> FileRule | None:

@@ -101,16 +101,15 @@ def lay_out(
 
     `banks` names what the keys of a bank can be, where that is less than `kinds`.
     """
-    room = _room(model)
+    room, keyed = model.room, model.keyed_lines
     able = banks or {}
-    keyed = model.lines_on_keys and model.keys + model.memory_keys > 0
     settings: dict[int, KeySetting] = {}
     numbers: dict[tuple[str, str], int] = {}
     by_position: dict[int, int] = {}
     shown: dict[int, list[Line]] = {}
     for at, line in enumerate(phone.lines):
         _claim(f"lines[{at}].position", line.position, room if keyed else model.lines, by_position)
-        if keyed and KeyKind.LINE not in able.get(_bank(model, line.position)[0], (KeyKind.LINE,)):
+        if keyed and KeyKind.LINE not in able.get(bank_of(model, line.position)[0], (KeyKind.LINE,)):
             raise DoesNotFit(f"lines[{at}].position", "this key cannot show a line")
         identity = (line.username, line.realm)
         number = numbers.setdefault(identity, len(numbers) + 1)
@@ -125,7 +124,7 @@ def lay_out(
         _claim(f"keys[{at}].position", key.position, room, settings)
         if key.kind not in kinds:
             raise DoesNotFit(f"keys[{at}].kind", f"{model.title} has no keys of the kind {key.kind}")
-        if key.kind not in able.get(_bank(model, key.position)[0], kinds):
+        if key.kind not in able.get(bank_of(model, key.position)[0], kinds):
             raise DoesNotFit(f"keys[{at}].kind", f"this key cannot be of the kind {key.kind}")
         if key.line and key.line not in by_position:
             raise DoesNotFit(f"keys[{at}].line", f"no line sits at position {key.line}")
@@ -133,10 +132,6 @@ def lay_out(
     accounts = tuple(Account(number, lines[0], len(lines)) for number, lines in shown.items())
     places = range(1, room + 1)
     return Layout(accounts, tuple(_place(model, at, settings.get(at), by_position) for at in places))
-
-
-def _room(model: Model) -> int:
-    return model.keys + model.memory_keys + model.expansion.modules * model.expansion.keys
 
 
 def _claim(field: str, position: int, room: int, taken: Collection[int]) -> None:
@@ -149,7 +144,7 @@ def _claim(field: str, position: int, room: int, taken: Collection[int]) -> None
 def _place(model: Model, position: int, key: KeySetting | None, by_position: dict[int, int]) -> PlacedKey:
     wanted = key or KeySetting(position, KeyKind.EMPTY)
     account = by_position.get(wanted.line, 1)
-    bank, module, number = _bank(model, position)
+    bank, module, number = bank_of(model, position)
     on_a_page = {"display": model.keys_per_page, "memory": model.memory_keys_per_page}.get(bank) or number
     page, slot = divmod(number - 1, on_a_page)
     return PlacedKey(
@@ -168,7 +163,8 @@ def _place(model: Model, position: int, key: KeySetting | None, by_position: dic
     )
 
 
-def _bank(model: Model, position: int) -> tuple[str, int, int]:
+def bank_of(model: Model, position: int) -> tuple[str, int, int]:
+    """Where a place is: the bank, the module (0 on the phone itself), and its number there."""
     if position <= model.keys:
         return "display", 0, position
     position -= model.keys

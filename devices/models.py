@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, Self
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -36,6 +37,40 @@ class Site(models.Model):
                 fields=["account", "name"],
                 name="site_name_once",
                 violation_error_message="This account has a site of that name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProfileQuerySet(ScopedQuerySet):
+    def visible_to(self, actor: Actor) -> Self:
+        """Keep those of the accounts the actor may look into, and those of the accounts above them."""
+        paths = actor.paths(Power.SEE_ACCOUNT)
+        above = {path[:end] for path in paths for end in range(Account.steplen, len(path), Account.steplen)}
+        return self.filter(below(paths, "account__path") | Q(account__path__in=above))
+
+
+class Profile(models.Model):
+    """Keys for many phones of a family or of one model, in this account and in those below it."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="profiles")
+    family = models.CharField(max_length=40)
+    model = models.CharField(max_length=60, blank=True, help_text="Empty: every model of the family.")
+    name = models.CharField(max_length=120)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ProfileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "name"],
+                name="profile_name_once",
+                violation_error_message="This account has a profile of that name.",
             ),
         ]
 
@@ -82,6 +117,9 @@ class Device(models.Model):
     name = models.CharField(max_length=120, blank=True)
     owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="phones")
     site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="devices")
+    profile = models.ForeignKey(
+        Profile, on_delete=models.PROTECT, null=True, blank=True, related_name="devices"
+    )
     is_enabled = models.BooleanField(default=True)
     notes = models.TextField(blank=True)
     # Drawn once, so that the files stay a pure function of the settings.
@@ -122,6 +160,11 @@ class Extension(models.Model):
     auth_name = models.CharField(max_length=64, blank=True, help_text="Empty: the user name.")
     realm = models.CharField(max_length=120, blank=True, help_text="Empty: the account's SIP server.")
     display_name = models.CharField(max_length=120, blank=True)
+    # What holds once it is a shared line: how many calls at once, and whether others may join one.
+    call_appearances = models.PositiveSmallIntegerField(
+        default=2, validators=[MinValueValidator(1), MaxValueValidator(8)]
+    )
+    barge_in = models.BooleanField(default=True)
     secret = models.BinaryField(editable=False)
     # E15: the secret may be known to others, since when and why; ended by a new one.
     exposed_since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -138,6 +181,11 @@ class Extension(models.Model):
                 name="extension_once",
                 violation_error_message="This account has an extension of that user name.",
             ),
+            models.CheckConstraint(
+                name="extension_call_appearances",
+                condition=Q(call_appearances__range=(1, 8)),
+                violation_error_message="A shared line holds one to eight calls.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -147,10 +195,16 @@ class Extension(models.Model):
 class Appearance(models.Model):
     """One line key of one device showing one extension of the same account."""
 
+    class Ring(models.TextChoices):
+        NOW = "now", "At once"
+        DELAYED = "delayed", "After a while"
+        NEVER = "never", "Never"
+
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="appearances")
     extension = models.ForeignKey(Extension, on_delete=models.PROTECT, related_name="appearances")
     position = models.PositiveSmallIntegerField()
     label = models.CharField(max_length=60, blank=True)
+    ring = models.CharField(max_length=7, choices=Ring.choices, default=Ring.NOW)
 
     class Meta:
         ordering = ["position"]
@@ -171,8 +225,8 @@ class Appearance(models.Model):
         return f"{self.extension} on key {self.position}"
 
 
-class Key(models.Model):
-    """One programmable key of a device that is not a line: lamp, speed dial, park, address."""
+class KeyColumns(models.Model):
+    """What a programmable key is, whether a phone's own or a profile's."""
 
     class Kind(models.TextChoices):
         EMPTY = "empty", "Empty"
@@ -182,7 +236,6 @@ class Key(models.Model):
         DTMF = "dtmf", "DTMF"
         URL = "url", "Web address"
 
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="keys")
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=12, choices=Kind.choices)
     value = models.CharField(max_length=200, blank=True)
@@ -190,7 +243,20 @@ class Key(models.Model):
     line = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
+        abstract = True
         ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on key {self.position}"
+
+
+class Key(KeyColumns):
+    """One programmable key of a device that is not a line; an empty one hides what its profile has there."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="keys")
+
+    class Meta(KeyColumns.Meta):
+        abstract = False
         constraints = [
             models.UniqueConstraint(
                 fields=["device", "position"],
@@ -199,8 +265,21 @@ class Key(models.Model):
             ),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.kind} on key {self.position}"
+
+class ProfileKey(KeyColumns):
+    """One programmable key of a profile."""
+
+    profile = models.ForeignKey(Profile, on_delete=models.CASCADE, related_name="keys")
+
+    class Meta(KeyColumns.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "position"],
+                name="profile_key_position_once",
+                violation_error_message="This key is set already.",
+            ),
+        ]
 
 
 class SettingValue(models.Model):

@@ -73,6 +73,14 @@ VOCABULARY = (
 )
 
 
+class Ring(StrEnum):
+    """Whether a phone rings for a shared line that it shows."""
+
+    NOW = "now"
+    DELAYED = "delayed"
+    NEVER = "never"
+
+
 class KeyKind(StrEnum):
     """What a programmable key does."""
 
@@ -84,6 +92,9 @@ class KeyKind(StrEnum):
     DTMF = "dtmf"
     EMPTY = "empty"
 
+
+#: What a family may be unable to say of a shared line; it lists what it cannot in `line_cannot`.
+SHARING = ("shared", "call_appearances", "barge_in", "delayed", "never")
 
 NEED_NO_LINE = (KeyKind.URL, KeyKind.EMPTY)
 
@@ -100,6 +111,19 @@ class Line:
     display_name: str = ""
     label: str = ""
     shared: bool = False
+    call_appearances: int = 2  #: calls that a shared line holds at once
+    barge_in: bool = True  #: others who show the shared line may join its call
+    ring: Ring = Ring.NOW
+
+    @property
+    def rings(self) -> Ring:
+        """When it rings; a line that no other phone shows always does."""
+        return self.ring if self.shared else Ring.NOW
+
+    @property
+    def says_ring(self) -> bool:
+        """Whether the file names it: also once it is shared no longer, since phones keep what is left out."""
+        return self.shared or self.ring is not Ring.NOW
 
 
 @dataclass(frozen=True, slots=True)

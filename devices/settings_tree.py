@@ -15,20 +15,20 @@ from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.sealing import SealError
-from devices import holding, secrets
+from devices import holding, keys, secrets
 from devices.bounds import split_place, window_minutes
 from devices.catalog import catalog
 from devices.definitions import SETTINGS, SWITCHES, Setting, Value
-from devices.models import Appearance, Device, Extension, Key, SettingValue
+from devices.models import Appearance, Device, Extension, SettingValue
 from devices.phone import (
     CallSettings,
     Dtmf,
-    KeyKind,
     KeySetting,
     Line,
     NetworkSettings,
     PhoneSettings,
     PollSettings,
+    Ring,
     SipServer,
     Srtp,
     TimeSettings,
@@ -208,7 +208,7 @@ def phone_settings(
     generations: Mapping[int, str] | None = None,
     unreadable: dict[int, str] | None = None,
 ) -> dict[int, PhoneSettings]:
-    """Everything that these phones' files say, by device key, secrets opened; six queries however many.
+    """Everything that these phones' files say, by device key, secrets opened; seven queries however many.
 
     `generations` names the firmware generation of phones where it is known; otherwise the model's own holds.
     A phone with a secret that no key opens is left out and named in `unreadable`; without one, SealError.
@@ -218,10 +218,8 @@ def phone_settings(
     rows = list(Device.objects.filter(pk__in=ids).select_related("account", "site"))
     values = effective_many(rows)
     lines = _lines(ids, values, lost)
-    keys: dict[int, list[KeySetting]] = {}
-    for key in Key.objects.filter(device__in=ids).order_by("position"):
-        setting = KeySetting(key.position, KeyKind(key.kind), key.value, key.label, key.line)
-        keys.setdefault(key.device_id, []).append(setting)
+    places = {pk: [line.position for line in shown] for pk, shown in lines.items()}
+    own_keys = keys.of_many(rows, places)
     known = generations or {}
     phones = {}
     for device in rows:
@@ -230,7 +228,7 @@ def phone_settings(
                 device,
                 {name: found.value for name, found in values[device.pk].items()},
                 tuple(lines.get(device.pk, ())),
-                tuple(keys.get(device.pk, ())),
+                keys.settings_of(own_keys[device.pk]),
                 known.get(device.pk),
             )
         except SealError as error:
@@ -272,6 +270,9 @@ def _lines(
             display_name=extension.display_name,
             label=appearance.label,
             shared=extension.pk in shared,
+            call_appearances=extension.call_appearances,
+            barge_in=extension.barge_in,
+            ring=Ring(appearance.ring),
         )
         lines.setdefault(appearance.device_id, []).append(line)
     return lines

@@ -17,7 +17,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices import holding, secrets
-from devices.appearances import check_fits, partners
+from devices.appearances import check_model, partners
 from devices.catalog import Model, catalog
 from devices.mac import parse_mac
 from devices.models import Device, Site
@@ -174,8 +174,7 @@ def change(device: Device, *, by: Actor, now: datetime | None = None, **fields: 
         for name, value in changed.items():
             setattr(device, name, value)
         if "model" in changed:
-            lines = list(device.appearances.select_related("extension"))
-            check_fits(device.family, device.model, lines, list(device.keys.all()))
+            check_model(device)
         cleaning.full_clean(device)
         device.save(update_fields=list(changed))
         audit.record(by, "device.changed", device, now=now, **details)

@@ -85,7 +85,7 @@ def _leave_behind(device: Device) -> None:
 def _settle(device: Device, to: Account, name: str, now: datetime) -> None:
     """The phone as the new account gets it, with passwords that nobody has seen."""
     device.account, device.name, device.notes = to, name, ""
-    device.owner = device.site = None
+    device.owner = device.site = device.profile = None
     device.created_at = now
     entering.draw_passwords(device)
     cleaning.full_clean(device, blame="account")

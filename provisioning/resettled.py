@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from accounts import audit
 from accounts.models import Account, Membership
 from accounts.scope import Actor, below
+from devices import profiles
 from devices.models import Device
 from provisioning import draining, events, locking, publishing
 from provisioning.models import Window
@@ -28,6 +29,7 @@ def settle(account: Account, *, old_path: str, by: Actor, now: datetime) -> None
     which stand in the store.
     """
     _let_go_of_owners(account, by, now)
+    _let_go_of_profiles(account, by, now)
     _let_go_of_windows(account, old_path, by, now)
     publishing.account_changed(account, files=True)
     publishing.lists_changed()
@@ -52,6 +54,13 @@ def _let_go_of_owners(account: Account, by: Actor, now: datetime) -> None:
         device.save(update_fields=["owner"])
         audit.record(by, "device.changed", device, now=now, owner=[lost, None])
         events.write(device, "changed", by=by, rule="E18", at=now, changes={"owner": [lost, None]})
+
+
+def _let_go_of_profiles(account: Account, by: Actor, now: datetime) -> None:
+    """Keys of a profile that is no longer above a phone become the phone's own, so that it keeps them."""
+    for device, name in profiles.cut_off(_phones(account)):
+        audit.record(by, "device.changed", device, now=now, profile=[name, None])
+        events.write(device, "changed", by=by, rule="E18", at=now, changes={"profile": [name, None]})
 
 
 def _let_go_of_windows(account: Account, old_path: str, by: Actor, now: datetime) -> None:

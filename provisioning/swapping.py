@@ -11,7 +11,7 @@ from accounts.refusals import Forbidden, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices import exposing, holding
-from devices.appearances import check_fits
+from devices.appearances import check_model
 from devices.mac import pretty
 from devices.models import Device
 from provisioning import draining, entering, events, ledger, locking, publishing
@@ -81,7 +81,6 @@ def _refit(device: Device, mac: str, model: str) -> None:
     device.mac = mac
     if model:
         device.model = entering.read_model(device.family, model).name
-        lines = list(device.appearances.select_related("extension"))
-        check_fits(device.family, device.model, lines, list(device.keys.all()))
+        check_model(device)
     entering.draw_passwords(device)
     entering.save_with_mac(device)

@@ -11,7 +11,17 @@ from django.test import Client
 from accounts import tenants
 from accounts.models import Account, ApiKey, AuditEntry, Membership, User
 from accounts.roles import Role
-from devices.models import Appearance, Device, Extension, Key, SettingValue, Site, SiteNetwork
+from devices.models import (
+    Appearance,
+    Device,
+    Extension,
+    Key,
+    Profile,
+    ProfileKey,
+    SettingValue,
+    Site,
+    SiteNetwork,
+)
 from provisioning.models import (
     Approval,
     Denial,
@@ -41,7 +51,8 @@ WITHOUT_GET |= {
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
-    Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, SettingValue, Site, SiteNetwork,
+    Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
+    Site, SiteNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent,
     AuditEntry,
 )  # fmt: skip

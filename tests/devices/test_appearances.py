@@ -45,7 +45,7 @@ def test_the_whole_set_is_put_and_the_loss_is_told(tree: Tree) -> None:
     appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one, "Me")])
 
     assert [(a.position, a.extension, a.label) for a in phone.appearances.all()] == [(1, one, "Me")]
-    lost = [{"position": 3, "extension": "4102", "label": ""}]
+    lost = [{"position": 3, "extension": "4102", "label": "", "ring": "now"}]
     entry = AuditEntry.objects.latest("id")
     assert entry.verb == "device.lines-changed"
     assert entry.details == {"lost": lost, "added": [], "summary": "4102 on key 3 removed"}

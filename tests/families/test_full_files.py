@@ -13,6 +13,7 @@ from devices.phone import (
     KeySetting,
     Line,
     PhoneSettings,
+    Ring,
     Srtp,
     TimeSettings,
 )
@@ -54,7 +55,9 @@ def _every_file(family: str, model: str) -> list[CompiledFile]:
         keys=(),
         voicemail_number="",
     )
-    phones = (settings(family, model), plain, everything(family, model))
+    full = everything(family, model)
+    silent = replace(full, lines=tuple(replace(line, shared=True, ring=Ring.NEVER) for line in full.lines))
+    phones = (settings(family, model), plain, full, silent)
     files = [file for phone in phones for file in compile_full(phone, PRIVATE).values()]
     for rule in vendor.files:
         if rule.bootstrap and vendor.models[model].generation not in rule.absent_in:
