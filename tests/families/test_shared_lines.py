@@ -1,4 +1,4 @@
-"""What each family's file says of a shared line: calls at once, joining, who rings; and what it cannot say."""
+"""What each family says of a shared line: calls at once, joining, who rings; and what it cannot say."""
 
 from dataclasses import replace
 
