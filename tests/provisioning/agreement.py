@@ -24,7 +24,7 @@ from provisioning.gate import (
     decide_private,
     decide_root,
 )
-from provisioning.models import ListsVersion, Lock, Token
+from provisioning.models import Lock, Token
 from security.networks import origin_of
 
 DAY = timedelta(days=1).total_seconds()
@@ -72,16 +72,15 @@ class Held:
         return decide_private(PrivateFacts(now, Method.GET, Asked.FULL, caller, self.token(name)))
 
 
-def of_rows() -> Held:
-    """What the rows say now."""
+def of_rows(lists: wire.Lists | None = None) -> Held:
+    """What the rows say now; the lists as well, if nobody has just built them."""
     now = timezone.now()
-    number = ListsVersion.objects.get_or_create(pk=1)[0].number
     found = facts.records(list(Lock.objects.values_list("pk", flat=True)), now, all_tokens=True)
     tokens = {name: record for both in found.values() for name, record in both.tokens.items()}
     for row in Token.objects.filter(device=None):
         tokens[row.hash] = facts.token_record(row, revision=1)
     locks = {both.lock.facts.mac: both.lock for both in found.values()}
-    return Held(Tables(publishing.build_lists(number, now)), locks, tokens)
+    return Held(Tables(lists or publishing.build_lists(0, now)), locks, tokens)
 
 
 def of_store(client: "redis.Redis") -> Held:

@@ -138,6 +138,7 @@ class Street:
     proved: dict[int, dict[Network, float]] = field(default_factory=dict)
     used: dict[int, list[tuple[float, Network]]] = field(default_factory=dict)  # by what counts as current
     granted: dict[int, bool] = field(default_factory=dict)  # an unlock is there that nobody has used
+    denied: dict[tuple[int, Network], float] = field(default_factory=dict)  # by phone and origin, until when
     quarantined: set[str] = field(default_factory=set)  # MACs that nobody has released
     suspected: dict[str, float] = field(default_factory=dict)  # MACs, until when
     lost: bool = False  # the store was deleted, and nobody has filled it yet
@@ -145,6 +146,7 @@ class Street:
     asked: list[Asked] = field(default_factory=list)  # in this step
     phone_pk: int | None = None
     _emptied: bool = True  # and the drain does not know it yet
+    _just_filled: bool = False
     _seen: Seen | None = None
 
     def __post_init__(self) -> None:
@@ -315,7 +317,8 @@ class Street:
 
     def neighbour_boots(self, place: int) -> None:
         self.neighbour.place = place
-        self.boots(self.neighbour)
+        for _ in range(1 if self.neighbour.memory else 2):  # to be proved there
+            self.boots(self.neighbour)
 
     def strangers_root(self, mac: str, address: int, agent: str) -> None:
         spoken = {RIGHT: AGENT.format(colons(mac)), ODD: ODD_AGENT, WRONG_MAC: AGENT.format(colons(PARTNER))}
@@ -350,16 +353,17 @@ class Street:
     # --- the product's own steps ---------------------------------------------------------------------------
 
     def keeper_works(self) -> None:
-        """Notes become rows, and the lists are what the clock has made of them."""
+        """Notes become rows, and the lists are what the clock has made of them (a rebuild's must be so)."""
         with committed():
             if self._emptied:  # the first look after a loss takes note of it and reads nothing
                 draining.drain(timezone.now())
                 self._emptied = False
-            while draining.drain(timezone.now()):
+            while draining.drain(timezone.now()) >= draining.BATCH:
                 pass
             self._seen = None
-            if not self.lost:
-                publishing.refresh_lists(timezone.now())
+            if not self.lost and not self._just_filled:
+                self._seen = Seen.now(publishing.refresh_lists(timezone.now()))
+        self._just_filled = False
 
     def beat(self) -> None:
         """What comes every minute."""
@@ -381,7 +385,7 @@ class Street:
 
     def fill_store(self) -> None:
         """What the keeper does when it finds the store without its marker."""
-        self.lost = False
+        self.lost, self._just_filled = False, True
         with committed():
             keeper.watch()
 
@@ -401,6 +405,10 @@ class Street:
         for pk, grant in open_grants().items():
             if grant != before.get(pk):
                 self.granted[pk] = True
+                # An unlock for this very origin takes a denial of it back.
+                self.denied = {
+                    n: u for n, u in self.denied.items() if (n[0], n[1].hex_first) != (pk, grant[3])
+                }
         return "done"
 
     def close(self) -> None:

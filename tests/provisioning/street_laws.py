@@ -7,7 +7,7 @@ from devices import extensions
 from provisioning import policies
 from provisioning.gate import Outcome, State, TokenKind
 from provisioning.models import DeviceEvent, Lock, Proof, Token
-from security.networks import Network, show_address
+from security.networks import Network, origin_of, show_address
 from tests.provisioning import agreement
 from tests.provisioning.street import FAMILY, HANDOVER, PLACES, Asked, Street, is_claim
 from tests.provisioning.street_rows import Seen
@@ -38,7 +38,10 @@ class Laws:
             self._below_as_the_ledger_says(asked)
             self._full_names_itself(asked)
             self._dead_gets_the_roots_answer(asked)
-            self._a_grant_is_used_once(asked)
+            self._who_is_kept_out_gets_nothing(asked)
+            if is_claim(asked.reply):
+                self._a_grant_is_used_once(asked)
+                self._a_denied_origin_stays_out(asked)
         if not street.lost:
             self._each_request_is_one_line()
         self._one_current_token()
@@ -116,16 +119,40 @@ class Laws:
         for found in HANDOVER.findall(body):
             assert self.street.ledger.tokens[found.decode()].entry
 
+    def _who_is_kept_out_gets_nothing(self, asked: Asked) -> None:
+        """G1, O2: a blocked address gets nothing at all, a banned one nothing at the root."""
+        tables = self.before.held.tables
+        if tables.blocked.holds(asked.address, asked.at):
+            assert asked.reply.status == 404
+        elif tables.banned.holds(asked.address, asked.at):
+            assert not asked.reply.judged.claims
+
     def _a_grant_is_used_once(self, asked: Asked) -> None:
-        if not is_claim(asked.reply) or asked.reply.verdict.rule != "R7":
+        if asked.reply.verdict.rule != "R7":
             return
-        facts, _ = asked.reply.judged.root[-1]
-        assert facts.device is not None
-        pk = next(pk for pk, lock in self.before.locks.items() if lock.device.mac == facts.device.mac)
+        pk, was = self._lock_before(asked)
+        if was.suspicion_until is not None and asked.at < was.suspicion_until.timestamp():
+            assert was.grant_origin is not None, "E7: under suspicion only one origin is let in"
         assert self.street.granted.get(pk), "nobody has unlocked this phone since it was last let in"
         self.street.granted[pk] = False
         lock = Lock.objects.get(pk=pk)
         assert (lock.state, lock.grant_given_at) == (State.LOCKED.value, None)
+
+    def _a_denied_origin_stays_out(self, asked: Asked) -> None:
+        """R14: an origin that was denied, by a card or a take-back, gets in by a window alone."""
+        facts, _ = asked.reply.judged.root[-1]
+        assert facts.device is not None
+        pk, _ = self._lock_before(asked)
+        until = self.street.denied.get((pk, origin_of(asked.address)), 0.0)
+        windows = (w.admits(now=asked.at, address=asked.address, device=facts.device) for w in facts.windows)
+        assert asked.at >= until or any(windows)
+
+    def _lock_before(self, asked: Asked) -> tuple[int, Lock]:
+        """The lock of the phone that was asked for, as it was before this step."""
+        facts, _ = asked.reply.judged.root[-1]
+        assert facts.device is not None
+        mac = facts.device.mac
+        return next((pk, lock) for pk, lock in self.before.locks.items() if lock.device.mac == mac)
 
     def _each_request_is_one_line(self) -> None:
         """The log has one line with its rule for each claiming request of a phone that is known."""

@@ -36,11 +36,13 @@ from security.models import Ban
 from security.networks import origin_of, show_address
 from tests.cast import at
 from tests.provisioning.street import FAMILY, MACS, MODEL, YARD, Street
+from tests.provisioning.token_ledger import DAY
 from tests.tree import user_of
 
 ACME, GLOBEX, HARBOUR, VALLEY = "acme", "globex", "harbour", "valley"
 MANAGER, RESELLER, SUPPORT, OWNER = "manager", "reseller", "support", "owner"
 NO_PHONE = "no phone"
+DENIED_TIME = 30 * DAY
 
 
 class StreetWithPeople(Street):
@@ -159,6 +161,11 @@ class StreetWithPeople(Street):
             bound_again = any(network.holds(given.to) for network in home)
             if not bound_again and proved.get(given.to, 0.0) >= since:
                 del proved[given.to]
+            if not bound_again:
+                self.denied[pk, given.to] = now + DENIED_TIME
+        for phone, origin in list(self.denied):
+            if phone == pk and any(network.holds(origin) for network in home):
+                del self.denied[pk, origin]
 
     def retire(self) -> str:
         said = self._to_phone(MANAGER, lambda phone, by: retiring.retire(phone, by=by))
@@ -175,13 +182,16 @@ class StreetWithPeople(Street):
         entry = card.origins[number % len(card.origins)]
         address = int(entry["first"], 16)
         yard = self.cast.yard
-        return self._to_phone(
+        said = self._to_phone(
             who,
             lambda phone, by: approvals.answer(
                 card, by=by, decision=decision, site=yard, typed=yard.name, origin=origin_of(address)
             ),
             address if who == OWNER else None,
         )
+        if said == "done" and decision == approvals.DENY:
+            self.denied[card.device_id, origin_of(address)] = self.now + DENIED_TIME
+        return said
 
     def open_window(self, slug: str, place: int, hours: int, later: int, only: str) -> str:
         account = self.account(slug)
@@ -334,4 +344,5 @@ class StreetWithPeople(Street):
         self.ledger.end_all(pk)
         self.proved.pop(pk, None)
         self.used.pop(pk, None)
+        self.denied = {name: until for name, until in self.denied.items() if name[0] != pk}
         self.granted.pop(pk, None)

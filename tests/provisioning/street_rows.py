@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Account
+from provisioning import wire
 from provisioning.gate import State
 from provisioning.models import Lock
 from security.models import Ban
@@ -25,13 +26,16 @@ class Seen:
     locks: dict[int, Lock]
     customers: dict[int, str]  # the account of each phone
 
+    lists: wire.Lists | None = None
+
     @cached_property
     def held(self) -> Held:
         """What the gate would read; asked for in the same moment."""
-        return agreement.of_rows()
+        return agreement.of_rows(self.lists)
 
     @classmethod
-    def now(cls) -> "Seen":
+    def now(cls, lists: wire.Lists | None = None) -> "Seen":
+        """Read them; the lists too, if they were not built from the rows just now."""
         rows = Lock.objects.select_related("device__account", "bound_site")
         locks = {row.pk: row for row in rows.prefetch_related("bound_site__networks")}
         off = tuple(Account.objects.filter(is_active=False).values_list("path", flat=True))
@@ -47,6 +51,7 @@ class Seen:
             ),
             blocked=tuple(ban.network for ban in blocked),
             locks=locks,
+            lists=lists,
             customers={pk: lock.device.account.slug for pk, lock in locks.items()},
         )
 

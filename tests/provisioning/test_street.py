@@ -182,6 +182,14 @@ class Days(RuleBasedStateMachine):
     def neighbours_phone_polls(self, place: int) -> None:
         self._do("neighbour_boots", place=place)
 
+    @rule(place=homes, days=st.integers(1, 3), later=st.sampled_from([0, 0, 31]))
+    def phone_is_carried_to_the_neighbours(self, place: int, days: int, later: int) -> None:
+        """Where another customer's phone lives: that makes the place a shared origin, for 30 days."""
+        self._do("neighbour_boots", place=place)
+        self._do("phone_is_carried", number=0, place=place)
+        self._do("phone_polls_daily", number=0, days=days)
+        self._do("passes", seconds=later * DAY)
+
     # --- strangers -----------------------------------------------------------------------------------------
 
     @rule(number=mostly_first, place=near_and_far, agent=st.sampled_from([RIGHT, RIGHT, ODD]))
@@ -264,6 +272,18 @@ class Days(RuleBasedStateMachine):
     def answers_a_clone(self, decision: str) -> None:
         self._have("answer_clone", decision=decision)
 
+    @rule(decision=st.sampled_from(["", "take-back", "moved", "secrets"]), number=st.integers(0, 7))
+    def two_parties_hold_its_tokens(self, decision: str, number: int) -> None:
+        """A neighbour behind its own address sets it up, it polls, somebody may answer, both poll again."""
+        home = self.play.street.handsets[0].place
+        self._do("phone_boots", number=0)
+        self._do("stranger_sets_up", mac=MACS[0], address=home)
+        self._do("phone_boots", number=0)
+        if decision:
+            self._have("answer_clone", decision=decision)
+        self._do("phone_boots", number=0)
+        self._do("strangers_private", number=number, address=home, method="GET", name="{}.cfg")
+
     @rule(
         who=st.sampled_from([MANAGER, MANAGER, OWNER]),
         decision=st.sampled_from(["once", "once", "once", "deny", "deny", "site", "site", "quarantine"]),
@@ -306,9 +326,11 @@ class Days(RuleBasedStateMachine):
     def swaps(self, number: int) -> None:
         self._have("swap", number=number)
 
-    @rule(again=often, place=near_and_far)
-    def retires(self, again: bool, place: int) -> None:
+    @rule(again=often, place=near_and_far, days=st.sampled_from([0, 1, 31]))
+    def retires(self, again: bool, place: int, days: int) -> None:
         self._have("retire")
+        self._do("phone_boots", number=0)
+        self._do("passes", seconds=days * DAY)
         self._do("phone_boots", number=0)
         if again:
             self._do("stranger_sets_up", mac=MACS[0], address=place)
