@@ -1,5 +1,6 @@
-"""Extensions and line keys over the API."""
+"""Extensions, keys and profiles over the API."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db.models import Count, Q, QuerySet
@@ -12,9 +13,12 @@ from rest_framework.response import Response
 
 from accounts.doors import Door
 from accounts.roles import Power
-from accounts.shapes import AccountField, LineField, Shape
-from devices import exposing, extensions
-from devices.models import Appearance, Extension
+from accounts.scope import below
+from accounts.shapes import AccountField, CodesField, LineField, Shape
+from devices import exposing, extensions, profiles
+from devices.appearances import KeyRow
+from devices.models import Appearance, Device, Extension, Key, Profile
+from devices.phone import KeyKind
 
 
 class ExtensionShape(Shape):
@@ -27,6 +31,12 @@ class ExtensionShape(Shape):
     display_name = LineField(max_length=120, required=False, allow_blank=True)
     auth_name = LineField(max_length=64, required=False, allow_blank=True)
     realm = LineField(max_length=120, required=False, allow_blank=True)
+    call_appearances = serializers.IntegerField(
+        min_value=1, max_value=8, required=False, help_text="Calls that it holds at once as a shared line."
+    )
+    barge_in = serializers.BooleanField(
+        required=False, help_text="Others who show the shared line may join its call."
+    )
     phones = serializers.IntegerField(read_only=True, help_text="On two or more: a shared line.")
     exposed_since = serializers.DateTimeField(
         read_only=True, allow_null=True, help_text="Since when the secret may be known to others."
@@ -57,10 +67,62 @@ class AppearanceShape(Shape):
     label = LineField(  # type: ignore[assignment]
         max_length=60, required=False, allow_blank=True, default=""
     )
+    ring = serializers.ChoiceField(
+        Appearance.Ring.choices, required=False, default="now", help_text="A line of one phone always rings."
+    )
 
     def to_representation(self, instance: Appearance) -> dict[str, Any]:
-        code = str(instance.extension.code)
-        return {"position": instance.position, "extension": code, "label": instance.label}
+        return {
+            "position": instance.position,
+            "extension": str(instance.extension.code),
+            "label": instance.label,
+            "ring": instance.ring,
+        }
+
+
+class KeyShape(Shape):
+    """One key that is no line: its place, counted on over the expansion modules, and what it does."""
+
+    position = serializers.IntegerField(min_value=1, max_value=1000)
+    kind = serializers.ChoiceField(Key.Kind.choices)
+    value = LineField(max_length=200, required=False, allow_blank=True, default="")
+    label = LineField(  # type: ignore[assignment]
+        max_length=60, required=False, allow_blank=True, default=""
+    )
+    line = serializers.IntegerField(
+        min_value=0, max_value=1000, required=False, default=0, help_text="The line that it calls on; 0: any."
+    )
+
+
+def key_rows(wanted: Iterable[dict[str, Any]]) -> list[KeyRow]:
+    """Keys as the verbs take them."""
+    return [KeyRow(**{**row, "kind": KeyKind(row["kind"])}) for row in wanted]
+
+
+class ProfileShape(Shape):
+    """Keys for many phones of a family, or of one model, in its account and in those below."""
+
+    code = serializers.UUIDField(read_only=True)
+    account = AccountField()
+    name = LineField(max_length=120)
+    family = LineField(max_length=40)
+    model = LineField(max_length=60, required=False, allow_blank=True, help_text="Empty: all of the family.")
+    keys = KeyShape(many=True, required=False)
+    phones = serializers.IntegerField(read_only=True, help_text="Those of your accounts.")
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class ProfileChange(ProfileShape):
+    account = None  # type: ignore[assignment]
+    family = None  # type: ignore[assignment]
+
+
+class ApplyShape(Shape):
+    devices = CodesField(Device, max_length=1000, allow_empty=False)
+
+
+class ChangedShape(Shape):
+    changed = serializers.IntegerField(help_text="How many phones got new files.")
 
 
 class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
@@ -74,6 +136,68 @@ class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
 
     def find(self, rows: QuerySet[Extension], name: str, value: str) -> QuerySet[Extension]:
         return rows.filter(Q(username__icontains=value) | Q(display_name__icontains=value))
+
+
+class ProfileFilter(filters.FilterSet):  # type: ignore[misc]
+    account = filters.CharFilter(field_name="account__slug")
+    family = filters.CharFilter(field_name="family")
+    search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+
+
+class ProfileDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+    """The profiles of the caller's accounts, and those of the accounts above that he may use."""
+
+    queryset = Profile.objects.none()
+    serializer_class = ProfileShape
+    filterset_class = ProfileFilter
+    powers: ClassVar[dict[str, Power]] = dict.fromkeys(
+        ("create", "partial_update", "destroy", "apply", "take_off"), Power.EDIT_DEVICES
+    )
+
+    def dress(self, rows: Any) -> Any:
+        seen = below(self.actor.paths(Power.SEE_ACCOUNT), "devices__account__path")
+        phones = Count("devices", filter=seen, distinct=True)
+        joined = rows.select_related("account").prefetch_related("keys")
+        return joined.annotate(phones=phones).order_by("name", "code")
+
+    @extend_schema(responses={201: ProfileShape})
+    def create(self, request: Request) -> Response:
+        wanted = self.read(request, ProfileShape)
+        wanted["keys"] = key_rows(wanted.get("keys", ()))
+        made = profiles.create(wanted.pop("account"), by=self.actor, **wanted)
+        return Response(self.fresh(made), status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=ProfileChange, responses=ProfileShape)
+    def partial_update(self, request: Request, code: str) -> Response:
+        row = self.get_object()
+        wanted = self.read(request, ProfileChange, partial=True)
+        if "keys" in wanted:
+            wanted["keys"] = key_rows(wanted["keys"])
+        profiles.change(row, by=self.actor, **wanted)
+        return Response(self.fresh(row))
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, code: str) -> Response:
+        profiles.remove(self.get_object(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=ApplyShape, responses=ChangedShape)
+    @action(detail=True, methods=["post"])
+    def apply(self, request: Request, code: str) -> Response:
+        """Put it on these phones; their own keys stay, and win where both have one."""
+        row = self.get_object()
+        phones = self.read(request, ApplyShape)["devices"]
+        changed = profiles.apply(row, by=self.actor, devices=phones)
+        return Response({"changed": len(changed)})
+
+    @extend_schema(request=ApplyShape, responses=ChangedShape)
+    @action(detail=True, methods=["post"], url_path="take-off")
+    def take_off(self, request: Request, code: str) -> Response:
+        """Take it off those of these phones that have it; their own keys stay."""
+        row = self.get_object()
+        phones = self.read(request, ApplyShape)["devices"]
+        having = [device for device in phones if device.profile_id == row.pk]
+        return Response({"changed": len(profiles.take_off(having, by=self.actor))})
 
 
 class ExtensionDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):

@@ -42,6 +42,8 @@ WITHOUT_GET = {"nowhere", "unlock-all", "resync", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {
+    "profile-apply",
+    "profile-take-off",
     "extension-new-secret",
     "extension-expose",
     "account-delete",

@@ -23,6 +23,7 @@ def _code(name: str) -> Args:
 
 phone, site, window, job = _code("phone"), _code("site"), _code("window"), _code("job")
 approval, extension = _code("approval"), _code("extension")
+profile = _code("profile")
 
 
 def policy(tenant: Tenant) -> dict[str, Any]:
@@ -50,6 +51,9 @@ API: dict[str, Args] = {
     **{f"device-{name}": phone for name in ("quarantine", "release", "claims", "take-back", "clone")},
     **{f"device-{name}": phone for name in ("retire", "swap", "move", "resync")},
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
+    "device-keys": phone,
+    "profile-list": _none,
+    **{f"profile-{name}": profile for name in ("detail", "apply", "take-off")},
     "policy-detail": policy,
     **{f"account-{name}": account for name in ("detail", "delete", "restore", "move")},
     "api-key-detail": key,
@@ -180,6 +184,11 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "device-list": [("post", entered)],
         "device-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
         "device-appearances": [("put", [])],
+        "device-keys": [("put", [])],
+        "profile-list": [("post", {"account": slug, "name": "Desks", "family": "yealink"})],
+        "profile-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
+        "profile-apply": [("post", {"devices": [code]})],
+        "profile-take-off": [("post", {"devices": [code]})],
         "device-unlock": [("post", {"for": "24h"})],
         "device-lock": [("post", {})],
         "device-rearm": [("post", {})],

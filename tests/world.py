@@ -15,10 +15,11 @@ from accounts.authentication import actor_of
 from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
-from devices import appearances, extensions
-from devices.appearances import AppearanceRow
+from devices import appearances, extensions, profiles
+from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
-from devices.models import Device, Extension, Site
+from devices.models import Device, Extension, Profile, Site
+from devices.phone import KeyKind
 from provisioning import approvals, claims, entering, locking, sites, unlock_all, windows
 from provisioning.models import Approval, Job, Token, Window
 from provisioning.spans import Span
@@ -42,6 +43,7 @@ class Tenant:
     phone: Device
     other_phone: Device
     extension: Extension
+    profile: Profile
     window: Window
     approval: Approval
     job: Job
@@ -53,11 +55,12 @@ class Tenant:
     @property
     def words(self) -> list[str]:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
+        rows += [self.profile]
         rows += [self.window, self.approval, self.job]
         codes = [str(row.code) for row in rows] + [self.key_code]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
-        names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name]
+        names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name, self.profile.name]
         return [*codes, *people, *macs, *names, self.extension.username, self.extension.display_name]
 
 
@@ -157,6 +160,9 @@ def make_tenant(
     row = AppearanceRow(position=1, extension=extension, label=f"Label {slug}")
     for device in (phone, other):
         appearances.put(device, by=by, rows=[row])
+    keyed = [KeyRow(3, KeyKind.BLF, "207", "Carla")]
+    profile = profiles.create(account, by=by, name=f"Desks of {slug}", family="yealink", keys=keyed)
+    profiles.apply(profile, by=by, devices=[phone])
     request = claims.Request(
         mac=phone.mac,
         file_name=f"{phone.mac}.boot",
@@ -181,8 +187,8 @@ def make_tenant(
     )
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
-        extension=extension, window=window, approval=card, job=job, key=text, key_code=str(key.code),
-        secret=secret,
+        extension=extension, profile=profile, window=window, approval=card, job=job, key=text,
+        key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Phones over the API: entering, changing, their log, their line keys, and the verbs of their locks."""
+"""Phones over the API: entering, changing, their log, and the verbs of their locks."""
 
 from typing import Any, ClassVar
 
@@ -16,14 +16,12 @@ from accounts.models import Account, Membership, User
 from accounts.roles import Power
 from accounts.scope import below
 from accounts.shapes import AccountField, CodeField, LineField, Shape
-from devices import appearances
-from devices.api import AppearanceShape
-from devices.appearances import AppearanceRow
 from devices.mac import parse_mac
-from devices.models import Device, Site
+from devices.models import Device, Profile, Site
 from provisioning import describing, entering, locking
 from provisioning.api import log
 from provisioning.api.fields import MacField
+from provisioning.api.keys import KeyVerbs
 from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
 from provisioning.api.verbs import Verbs
 from provisioning.gate import State
@@ -51,6 +49,7 @@ class DeviceShape(Shape):
     name = serializers.CharField()
     owner = serializers.EmailField(source="owner.email", default=None, allow_null=True)
     site = CodeField(Site, allow_null=True)
+    profile = CodeField(Profile, allow_null=True)
     is_enabled = serializers.BooleanField()
     notes = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -146,7 +145,7 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
         return rows.filter(reach)
 
 
-class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Verbs):
+class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, KeyVerbs, Verbs):
     """The phones that the caller can see."""
 
     queryset = Device.objects.none()
@@ -167,7 +166,7 @@ class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Verbs):
         return shown
 
     def dress(self, rows: Any) -> Any:
-        joined = rows.select_related("account", "owner", "site", "last_seen")
+        joined = rows.select_related("account", "owner", "site", "profile", "last_seen")
         return joined.order_by("name", "mac")
 
     @extend_schema(request=NewDevice, responses={201: DeviceShape})
@@ -198,18 +197,6 @@ class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Verbs):
         page = self.paginate_queryset(rows.order_by("-at", "-id")) or []
         told = log.lines(page, device, now=timezone.now())
         return self.get_paginated_response(EventShape(told, many=True).data)
-
-    @extend_schema(methods=["GET"], responses=AppearanceShape(many=True), filters=False)
-    @extend_schema(methods=["PUT"], request=AppearanceShape(many=True), responses=AppearanceShape(many=True))
-    @action(detail=True, methods=["get", "put"], filterset_class=None, pagination_class=None)
-    def appearances(self, request: Request, code: str) -> Response:
-        """The whole row of line keys; PUT replaces it."""
-        device = self.get_object()
-        if request.method == "PUT":
-            wanted = self.read(request, AppearanceShape, many=True)
-            appearances.put(device, by=self.actor, rows=[AppearanceRow(**row) for row in wanted])
-        shown = device.appearances.select_related("extension").order_by("position")
-        return Response(AppearanceShape(shown, many=True).data)
 
     @extend_schema(request=UnlockShape, responses=LockShape)
     @action(detail=True, methods=["post"])

@@ -217,8 +217,8 @@ def test_line_keys_are_put_as_a_whole_by_code_or_user_name(world: World) -> None
 
     assert put.status_code == 200, put.json()
     assert put.json() == [
-        {"position": 1, "extension": made.json()["code"], "label": "Two"},
-        {"position": 2, "extension": str(world.acme.extension.code), "label": ""},
+        {"position": 1, "extension": made.json()["code"], "label": "Two", "ring": "now"},
+        {"position": 2, "extension": str(world.acme.extension.code), "label": "", "ring": "now"},
     ]
     assert key.get(path).json() == put.json()
     assert key.put(path, put.json()).status_code == 200

@@ -1,0 +1,47 @@
+"""What a phone shows, over the API: its line keys and its other keys; mixed into the door of phones."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.doors import Door
+from devices import appearances, keys
+from devices.api import AppearanceShape, KeyShape, key_rows
+from devices.appearances import AppearanceRow
+from devices.models import Device
+
+IN_THE_END = OpenApiParameter(
+    "effective", bool, description="True: what the phone has in the end, its profile's keys among them."
+)
+
+
+class KeyVerbs(Door):
+    """The lines and keys of one phone."""
+
+    @extend_schema(methods=["GET"], responses=AppearanceShape(many=True), filters=False)
+    @extend_schema(methods=["PUT"], request=AppearanceShape(many=True), responses=AppearanceShape(many=True))
+    @action(detail=True, methods=["get", "put"], filterset_class=None, pagination_class=None)
+    def appearances(self, request: Request, code: str) -> Response:
+        """The whole row of line keys; PUT replaces it."""
+        device: Device = self.get_object()
+        if request.method == "PUT":
+            wanted: Any = self.read(request, AppearanceShape, many=True)
+            appearances.put(device, by=self.actor, rows=[AppearanceRow(**row) for row in wanted])
+        shown = device.appearances.select_related("extension").order_by("position")
+        return Response(AppearanceShape(shown, many=True).data)
+
+    @extend_schema(methods=["GET"], responses=KeyShape(many=True), filters=False, parameters=[IN_THE_END])
+    @extend_schema(methods=["PUT"], request=KeyShape(many=True), responses=KeyShape(many=True))
+    @action(detail=True, methods=["get", "put"], filterset_class=None, pagination_class=None)
+    def keys(self, request: Request, code: str) -> Response:
+        """The phone's own keys; PUT replaces them. An empty one hides what its profile has there."""
+        device: Device = self.get_object()
+        if request.method == "PUT":
+            rows = key_rows(self.read(request, KeyShape, many=True))
+            appearances.put_keys(device, by=self.actor, rows=rows)
+        in_the_end = request.query_params.get("effective", "") == "true" and request.method == "GET"
+        shown: Any = keys.of(device) if in_the_end else device.keys.order_by("position")
+        return Response(KeyShape(shown, many=True).data)
