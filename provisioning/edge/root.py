@@ -210,7 +210,9 @@ class RootPath:
         where, now = asking.where, time.time()
         if verdict.outcome is Outcome.COMMON:
             return
-        if verdict.rule == "G1" or (verdict.outcome is Outcome.HELD and record is None):
+        # A ban keeps no clone secret: a former token in a second party's hands is told of all the same (T3).
+        banned = verdict.rule == "G1" and not asking.clone
+        if banned or (verdict.outcome is Outcome.HELD and record is None):
             self._notes.count(verdict, where)
             return
         taken = verdict.outcome is Outcome.BOOTSTRAP

@@ -14,7 +14,18 @@ from accounts.models import Account
 from accounts.scope import Actor
 from devices.models import Device
 from portal import embedded
-from provisioning import claims, clones, files, keeper, locking, publishing, taking_back, tokens, wire
+from provisioning import (
+    claims,
+    clones,
+    draining,
+    files,
+    keeper,
+    locking,
+    publishing,
+    taking_back,
+    tokens,
+    wire,
+)
 from provisioning.edge.config import Config
 from provisioning.gate import TokenKind
 from provisioning.models import Lock, Token
@@ -163,6 +174,26 @@ def test_a_neighbour_was_first_and_neither_is_handed_the_others_token(
     assert record.facts.until is not None
     assert record.facts.until > later
     assert (poll(edge, phone, own).status, poll(edge, phone, other).status) == (200, 200)
+
+
+@pytest.mark.rule("T3")
+def test_a_clone_is_told_of_from_a_banned_address_too(
+    edge: ServedEdge, store: redis.Redis, phone: Device, real: Token, now: datetime, commit: Commit
+) -> None:
+    """The root refuses it there (G1) without a line for each try; that two parties hold tokens is one."""
+    fetched(phone, HOME, now - HOUR)
+    publish(phone)
+    Shelf(store).ban(ELSEWHERE, time.time() + 600)
+
+    assert poll(edge, phone, tokens.text_of(real), ELSEWHERE).status == 404
+
+    (note,) = Shelf(store).noted(1)
+    assert (note.rule, note.clone, note.token, note.key) == ("G1", True, real.hash, "")
+    with commit():
+        draining.drain(timezone.now())
+        draining.drain(timezone.now())
+    real.refresh_from_db()
+    assert real.clone_since is not None
 
 
 @pytest.mark.rule("T3")
