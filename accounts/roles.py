@@ -22,6 +22,7 @@ class Power(StrEnum):
     TAKE_BACK = "take-back"  # E16
     RETIRE_DEVICE = "retire-device"  # E19
     PROPOSE_ALLOWANCE = "propose-allowance"  # B8
+    EDIT_RAW_KEYS = "edit-raw-keys"  # the vendor's own keys in a phone's file
     EDIT_CUSTOMERS = "edit-customers"
     RELEASE_DEVICE = "release-device"  # E8
     MOVE_DEVICE = "move-device"  # E17
@@ -54,6 +55,7 @@ MEANS: dict[Power, str] = {
     Power.TAKE_BACK: "Take a phone back from whoever has set it up, and answer a suspected clone",
     Power.RETIRE_DEVICE: "Retire a phone",
     Power.PROPOSE_ALLOWANCE: "Propose that an address is allowed more failures",
+    Power.EDIT_RAW_KEYS: "Add the vendors' own keys to the files of phones",
     Power.EDIT_CUSTOMERS: "Add, switch off and delete accounts below, and give them policies",
     Power.RELEASE_DEVICE: "Lift a quarantine or a suspicion, with a reason",
     Power.MOVE_DEVICE: "Move a phone to another account",
@@ -98,6 +100,7 @@ _MANAGER = _VIEWER | {
     Power.PROPOSE_ALLOWANCE,
 }
 _RESELLER = _MANAGER | {
+    Power.EDIT_RAW_KEYS,
     Power.EDIT_CUSTOMERS,
     Power.RELEASE_DEVICE,
     Power.MOVE_DEVICE,

@@ -10,6 +10,7 @@ from devices.models import (
     Key,
     Profile,
     ProfileKey,
+    RawValue,
     SettingValue,
     Site,
     SiteNetwork,
@@ -74,7 +75,15 @@ class ProfileKeyAdmin(LookOnly):
 
 @admin.register(SettingValue)
 class SettingValueAdmin(LookOnly):
-    list_display = ("name", "account", "device")
+    list_display = ("name", "account", "family", "model", "device")
     list_select_related = ("account", "device")
     search_fields = ("name", "account__slug")
-    fields = ("name", "account", "device")  # the values may hold secrets
+    fields = ("name", "account", "family", "model", "device")  # the values may hold secrets
+
+
+@admin.register(RawValue)
+class RawValueAdmin(LookOnly):
+    list_display = ("key", "account", "family", "model", "device")
+    list_select_related = ("account", "device")
+    search_fields = ("key", "account__slug")
+    fields = ("key", "account", "family", "model", "device")  # the values may hold secrets

@@ -50,6 +50,7 @@ class Generation:
     line_cannot: Mapping[str, str] = field(default_factory=dict)  #: of shared lines; empty text: it can
     cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: setting -> why this firmware has none
+    raw_key: str = ""  #: regular expression of the family's own keys that it knows; empty: all
     doubts: tuple[str, ...] = ()  #: what no public source settles
     notes: tuple[str, ...] = ()  #: what people should know of it
 
@@ -205,6 +206,11 @@ class Family:
         """Return what a generation cannot say of a shared line, each with the reason."""
         declined = {**self.line_cannot, **self.generations[generation].line_cannot}
         return {name: reason for name, reason in declined.items() if reason}
+
+    def knows_raw(self, generation: str, key: str) -> bool:
+        """Whether a generation spells its keys like this one; others are left out of its files."""
+        pattern = self.generations[generation].raw_key
+        return not pattern or _fits(pattern, key)
 
     @property
     def helper(self) -> FileRule | None:

@@ -283,9 +283,11 @@ class ProfileKey(KeyColumns):
 
 
 class SettingValue(models.Model):
-    """One neutral setting, given for an account (and those below it) or for one device."""
+    """One neutral setting: for an account and those below it, for one model there, or for one device."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="setting_values")
+    family = models.CharField(max_length=40, blank=True, help_text="Of a model; empty: all.")
+    model = models.CharField(max_length=60, blank=True, help_text="Empty: all.")
     device = models.ForeignKey(
         Device, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_values"
     )
@@ -297,12 +299,55 @@ class SettingValue(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "name"], condition=Q(device=None), name="setting_account_once"
+                fields=["account", "family", "model", "name"],
+                condition=Q(device=None),
+                name="setting_account_once",
             ),
             models.UniqueConstraint(
                 fields=["device", "name"], condition=Q(device__isnull=False), name="setting_device_once"
+            ),
+            models.CheckConstraint(
+                name="setting_of_one_level",
+                condition=Q(family="", model="") | (Q(device=None) & ~Q(family="") & ~Q(model="")),
+                violation_error_message="A setting is given for an account, for a model, or for a phone.",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value}"
+
+
+class RawValue(models.Model):
+    """One of the vendor's own keys: for a family or a model in an account and below, or for one device."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="raw_values")
+    family = models.CharField(max_length=40)
+    model = models.CharField(max_length=60, blank=True, help_text="Empty: all of the family.")
+    device = models.ForeignKey(
+        Device, on_delete=models.CASCADE, null=True, blank=True, related_name="raw_values"
+    )
+    key = models.CharField(max_length=120)
+    value = models.CharField(max_length=500, blank=True)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["key"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "family", "model", "key"],
+                condition=Q(device=None),
+                name="raw_account_once",
+            ),
+            models.UniqueConstraint(
+                fields=["device", "key"], condition=Q(device__isnull=False), name="raw_device_once"
+            ),
+            models.CheckConstraint(
+                name="raw_of_one_level",
+                condition=Q(device=None) | Q(model=""),
+                violation_error_message="A key is given for a model or for a phone.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key} = {self.value}"

@@ -223,4 +223,4 @@ class PhoneSettings:
     def without_accounts(self) -> "PhoneSettings":
         """As a retired phone's last file says it: no line, and no key that would need one."""
         keys = tuple(replace(key, line=0) for key in self.keys if key.kind in NEED_NO_LINE)
-        return replace(self, lines=(), keys=keys)
+        return replace(self, lines=(), keys=keys, raw=())

@@ -1,9 +1,9 @@
-"""Neutral settings, inherited platform > reseller > account > site > phone, and where each came from."""
+"""Neutral settings, given and taken back at every level, and what a phone's file is made of."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
@@ -15,10 +15,11 @@ from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.sealing import SealError
-from devices import holding, keys, secrets
+from devices import holding, keys, raw_keys, secrets
 from devices.bounds import split_place, window_minutes
 from devices.catalog import catalog
 from devices.definitions import SETTINGS, SWITCHES, Setting, Value
+from devices.levels import ZONE, Found, Level, ModelIn, Target, account_values, effective, effective_many
 from devices.models import Appearance, Device, Extension, SettingValue
 from devices.phone import (
     CallSettings,
@@ -36,116 +37,67 @@ from devices.phone import (
 )
 from devices.signals import PhoneEvent, phones_changed, settings_changed
 
-ZONE = "time_zone"  # stands in the account's and the site's own row, which pages show as well
-
-
-class Level(StrEnum):
-    """Where a value was given."""
-
-    BUILT_IN = "built in"
-    ACCOUNT = "account"
-    SITE = "site"
-    PHONE = "phone"
-
-
-class Found(NamedTuple):
-    """A value with where it came from: the level, and the name of the account or site."""
-
-    value: Value
-    level: Level
-    place: str
-
-
-# --- reading ---------------------------------------------------------------------------------------------
-
-
-def effective(device: Device) -> dict[str, Found]:
-    """Every setting as it holds for this phone."""
-    return effective_many([device])[device.pk]
-
-
-def effective_many(devices: Iterable[Device]) -> dict[int, dict[str, Found]]:
-    """As `effective` for many phones whose account and site are at hand, in two queries."""
-    wanted = list(devices)
-    by_account = account_values(device.account for device in wanted)
-    own: dict[int, dict[str, Value]] = {}
-    for pk, name, value in SettingValue.objects.filter(
-        device__in=[device.pk for device in wanted]
-    ).values_list("device_id", "name", "value"):
-        own.setdefault(pk, {})[name] = value
-    found = {}
-    for device in wanted:
-        values = dict(by_account[device.account_id])
-        if device.site is not None and device.site.time_zone:
-            values[ZONE] = Found(device.site.time_zone, Level.SITE, device.site.name)
-        for name, value in own.get(device.pk, {}).items():
-            values[name] = Found(value, Level.PHONE, str(device))
-        found[device.pk] = values
-    return found
-
-
-def account_values(accounts: Iterable[Account]) -> dict[int, dict[str, Found]]:
-    """Every setting as it holds for these accounts, by their keys, in one query."""
-    wanted = {account.pk: account for account in accounts}
-    paths = {path for account in wanted.values() for path in account.ancestor_paths()}
-    rows: dict[str, list[SettingValue]] = {}
-    given = SettingValue.objects.filter(device=None, account__path__in=paths).select_related("account")
-    for row in given:
-        rows.setdefault(row.account.path, []).append(row)
-    found = {}
-    for pk, account in wanted.items():
-        values = {name: Found(setting.default, Level.BUILT_IN, "") for name, setting in SETTINGS.items()}
-        for path in account.ancestor_paths():
-            for row in rows.get(path, ()):
-                values[row.name] = Found(row.value, Level.ACCOUNT, row.account.name)
-        values[ZONE] = Found(account.time_zone, Level.ACCOUNT, account.name)
-        found[pk] = values
-    return found
-
+__all__ = [
+    "ZONE",
+    "Found",
+    "Level",
+    "ModelIn",
+    "Target",
+    "account_of",
+    "account_values",
+    "effective",
+    "effective_many",
+    "given_here",
+    "phone_settings",
+    "reset_value",
+    "set_value",
+]
 
 # --- changing --------------------------------------------------------------------------------------------
 
 
-def set_value(
-    target: Account | Device, *, by: Actor, name: str, value: Any, now: datetime | None = None
-) -> Value:
-    """Give a setting for one phone, or for an account and all below it; Invalid names the setting."""
+def set_value(target: Target, *, by: Actor, name: str, value: Any, now: datetime | None = None) -> Value:
+    """Give a setting for one phone, or for an account or a model there and all below; Invalid names it."""
     setting = _setting(name)
     kept = setting.read(value)
     _needs(by, target)
     now = now or timezone.now()
     with transaction.atomic():
-        if isinstance(target, Account):
-            account = Account.objects.select_for_update(no_key=True).get(pk=target.pk)
-            before = _set_for_account(account, setting, kept)
-            _tell_account(account, setting, by, now, before, kept)
-        else:
+        if isinstance(target, Device):
             device = holding.held(target)
-            before = _set_row(setting, kept, account=device.account, device=device)
+            before = _set_row(setting, kept, device)
             _tell_phone(device, setting, by, now, before, kept)
+        else:
+            target = _held_above(target)
+            before = _set_above(target, setting, kept)
+            _tell_above(target, setting, by, now, before, kept)
     return kept
 
 
-def reset_value(target: Account | Device, *, by: Actor, name: str, now: datetime | None = None) -> None:
+def reset_value(target: Target, *, by: Actor, name: str, now: datetime | None = None) -> None:
     """Take back what was given here: what stands above it holds again."""
     setting = _setting(name)
     _needs(by, target)
     now = now or timezone.now()
     with transaction.atomic():
-        if isinstance(target, Account):
-            if name == ZONE:
-                raise Invalid(name, "An account always has a time zone.")
-            rows = SettingValue.objects.filter(account=target, device=None, name=name)
-        else:
-            target = holding.held(target)
-            rows = SettingValue.objects.filter(device=target, name=name)
+        if isinstance(target, Account) and name == ZONE:
+            raise Invalid(name, "An account always has a time zone.")
+        target = holding.held(target) if isinstance(target, Device) else _held_above(target)
+        rows = SettingValue.objects.filter(name=name, **_where(target))
         before = rows.values_list("value", flat=True).first()
         if not rows.delete()[0]:
             return
-        if isinstance(target, Account):
-            _tell_account(target, setting, by, now, before, None)
-        else:
+        if isinstance(target, Device):
             _tell_phone(target, setting, by, now, before, None)
+        else:
+            _tell_above(target, setting, by, now, before, None)
+
+
+def given_here(target: Target) -> dict[str, Value]:
+    """What is given for exactly this account, model or phone, by the settings' names."""
+    rows = SettingValue.objects.filter(**_where(target)).values_list("name", "value")
+    given: dict[str, Value] = dict(rows)
+    return given | {ZONE: target.time_zone} if isinstance(target, Account) else given
 
 
 def _setting(name: str) -> Setting:
@@ -155,38 +107,63 @@ def _setting(name: str) -> Setting:
     return setting
 
 
-def _needs(by: Actor, target: Account | Device) -> None:
-    path = target.path if isinstance(target, Account) else target.account.path
-    if not by.may(Power.EDIT_SETTINGS, path):
+def account_of(target: Target) -> Account:
+    """The account in which a value is given."""
+    return target if isinstance(target, Account) else target.account
+
+
+def _needs(by: Actor, target: Target) -> None:
+    if not by.may(Power.EDIT_SETTINGS, account_of(target).path):
         raise Forbidden
 
 
-def _set_for_account(account: Account, setting: Setting, value: Value) -> Value | None:
-    if setting.name != ZONE:
-        return _set_row(setting, value, account=account, device=None)
-    before, account.time_zone = account.time_zone, str(value)
-    account.save(update_fields=["time_zone"])
+def _held_above(target: Account | ModelIn) -> Account | ModelIn:
+    account: Account = Account.objects.select_for_update(no_key=True).get(pk=account_of(target).pk)
+    return account if isinstance(target, Account) else replace(target, account=account)
+
+
+def _where(target: Target) -> dict[str, Any]:
+    """What finds the rows of this target, and of no other."""
+    if isinstance(target, Device):
+        return {"device": target}
+    family, model = (target.family, target.model) if isinstance(target, ModelIn) else ("", "")
+    return {"account": account_of(target), "family": family, "model": model, "device": None}
+
+
+def _set_above(target: Account | ModelIn, setting: Setting, value: Value) -> Value | None:
+    if setting.name != ZONE or isinstance(target, ModelIn):
+        return _set_row(setting, value, target)
+    before, target.time_zone = target.time_zone, str(value)
+    target.save(update_fields=["time_zone"])
     return before
 
 
-def _set_row(setting: Setting, value: Value, *, account: Account, device: Device | None) -> Value | None:
+def _set_row(setting: Setting, value: Value, target: Target) -> Value | None:
     """Write the row; returns what stood there."""
-    where = {"device": device} if device else {"account": account, "device": None}
-    row = SettingValue.objects.filter(name=setting.name, **where).first()
+    row = SettingValue.objects.filter(name=setting.name, **_where(target)).first()
     before = row.value if row else None
-    row = row or SettingValue(account=account, device=device, name=setting.name)
+    row = row or SettingValue(name=setting.name, **{"account": account_of(target), **_where(target)})
     row.value = value
     cleaning.full_clean(row, blame=setting.name, exclude=["value"])  # off, 0 and "" are values too
     row.save()
     return before
 
 
-def _tell_account(
-    account: Account, setting: Setting, by: Actor, now: datetime, old: Value | None, new: Value | None
+def _tell_above(
+    target: Account | ModelIn,
+    setting: Setting,
+    by: Actor,
+    now: datetime,
+    old: Value | None,
+    new: Value | None,
 ) -> None:
-    if old != new:
-        audit.record(by, "account.setting-changed", account, now=now, setting=setting.name, old=old, new=new)
-        settings_changed.send(sender=Account, account=account)
+    if old == new:
+        return
+    account = account_of(target)
+    which = {"family": target.family, "model": target.model} if isinstance(target, ModelIn) else {}
+    details: Mapping[str, Any] = {"setting": setting.name, "old": old, "new": new, **which}
+    audit.record(by, "account.setting-changed", account, now=now, **details)
+    settings_changed.send(sender=Account, account=account, **which)
 
 
 def _tell_phone(
@@ -208,7 +185,7 @@ def phone_settings(
     generations: Mapping[int, str] | None = None,
     unreadable: dict[int, str] | None = None,
 ) -> dict[int, PhoneSettings]:
-    """Everything that these phones' files say, by device key, secrets opened; seven queries however many.
+    """Everything that these phones' files say, by device key, secrets opened; nine queries at most.
 
     `generations` names the firmware generation of phones where it is known; otherwise the model's own holds.
     A phone with a secret that no key opens is left out and named in `unreadable`; without one, SealError.
@@ -220,6 +197,7 @@ def phone_settings(
     lines = _lines(ids, values, lost)
     places = {pk: [line.position for line in shown] for pk, shown in lines.items()}
     own_keys = keys.of_many(rows, places)
+    added = raw_keys.effective_many(rows)
     known = generations or {}
     phones = {}
     for device in rows:
@@ -229,6 +207,7 @@ def phone_settings(
                 {name: found.value for name, found in values[device.pk].items()},
                 tuple(lines.get(device.pk, ())),
                 keys.settings_of(own_keys[device.pk]),
+                tuple((row.key, row.value) for row in added[device.pk]),
                 known.get(device.pk),
             )
         except SealError as error:
@@ -290,6 +269,7 @@ def _phone(
     values: Mapping[str, Any],
     lines: tuple[Line, ...],
     keys: tuple[KeySetting, ...],
+    raw: tuple[tuple[str, str], ...],
     generation: str | None,
 ) -> PhoneSettings:
     outbound = split_place(values["outbound_proxy"]) if values["outbound_proxy"] else ("", 0)
@@ -346,6 +326,7 @@ def _phone(
         poll_minute=device.poll_minute,
         hardening=frozenset(protections),
         generation=generation,
+        raw=raw,
     )
 
 

@@ -23,5 +23,6 @@ class PhoneEvent:
 #: change is told in another phone's log). Sent inside the transaction that changed it; a receiver may refuse.
 phones_changed = Signal()
 
-#: A setting of an account, and so of all below it, has changed. Keywords: account. Sent likewise.
+#: A setting of an account, and so of all below it, has changed. Keywords: account, family, model (both empty
+#: when it concerns every phone there). Sent likewise.
 settings_changed = Signal()

@@ -19,6 +19,7 @@ from devices.phone import KeyKind, PhoneSettings, PollSettings
 from devices.zones import Zone, zone
 from provisioning.carrying import CompileError, check_settings, check_value
 from provisioning.envelopes import ENVELOPES
+from provisioning.grafting import RawKey, graft
 from provisioning.spelling import FILTERS
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<place>[A-Za-z0-9.\-:\[\]]+(?:/[A-Za-z0-9._~\-]+)*)/")
@@ -72,15 +73,6 @@ class Schedule:
     end_hour: int
     minutes: int  #: from one check-in to the next
     seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class RawKey:
-    """A vendor's own key that people added: whole, and by the elements that it stands in."""
-
-    key: str
-    path: tuple[str, ...]
-    value: str
 
 
 def compile_full(
@@ -218,7 +210,11 @@ def _full_context(
         "clock": _clock(phone.time.zone),
         "schedule": _schedule(phone.poll_minute, phone.poll),
         "codecs": _codecs(family, generation, phone),
-        "raw": [RawKey(key, tuple(key.split(".")), value) for key, value in phone.raw],
+        "raw": [
+            RawKey(key, tuple(key.split(".")), value)
+            for key, value in phone.raw
+            if family.knows_raw(generation, key)
+        ],
         "soon": soon,  # full_and_move: the root's answer polls as soon as the family can
         "number": 2 * build + (not soon),  # of the file: what follows at the private URL has the higher one
         "hardening": _hardening(family, generation, phone, len(layout.accounts)),
@@ -289,6 +285,8 @@ def _render(
         text = _template(family.folder, family.format, template).render(context)
     except TemplateError as error:
         raise CompileError(template, error.message or type(error).__name__) from error
+    if context.get("raw") and family.raw and family.raw.nested:
+        text = graft(text, context["raw"])
     body = text.encode("utf-8")
     if rule.envelope:
         body = ENVELOPES[rule.envelope](body, context["mac"])

@@ -75,6 +75,7 @@ def _leave_behind(device: Device) -> None:
     device.appearances.all().delete()
     device.keys.all().delete()
     device.setting_values.all().delete()
+    device.raw_values.all().delete()
     CheckInHour.objects.filter(device=device).delete()
     DeviceEvent.objects.filter(device=device).update(device=None)
     JobItem.objects.filter(device=device).exclude(result=JobItem.Result.WAITING).update(device=None)

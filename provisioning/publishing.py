@@ -67,10 +67,11 @@ def claimed(device_id: int) -> None:
     _on_commit(_publish_claim, device_id)
 
 
-def account_changed(account: Account, *, files: bool = False) -> None:
-    """Every device of the account and of those below it changed."""
-    ids = Device.objects.filter(below([account.path], "account__path")).values_list("pk", flat=True)
-    devices_changed(list(ids), files=files)
+def account_changed(account: Account, *, files: bool = False, family: str = "", model: str = "") -> None:
+    """Every device of the account and of those below it changed, or every one of a family or model there."""
+    devices = Device.objects.filter(below([account.path], "account__path"))
+    which = {name: value for name, value in (("family", family), ("model", model)) if value}
+    devices_changed(list(devices.filter(**which).values_list("pk", flat=True)), files=files)
 
 
 def device_gone(device: Device) -> None:

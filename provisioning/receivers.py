@@ -62,8 +62,10 @@ def on_phones_changed(
     publishing.devices_changed([device.pk for device in devices], files=True)
 
 
-def on_settings_changed(sender: Any, account: Account, **kwargs: Any) -> None:
-    publishing.account_changed(account, files=True)
+def on_settings_changed(
+    sender: Any, account: Account, family: str = "", model: str = "", **kwargs: Any
+) -> None:
+    publishing.account_changed(account, files=True, family=family, model=model)
 
 
 def on_addresses_changed(sender: Any, **kwargs: Any) -> None:

@@ -254,6 +254,7 @@ _HAPPENED: dict[str, Texts] = {
     "profile-applied": ("Profile {profile} applied by {actor}.", "A profile was applied."),
     "profile-changed": ("Its profile {profile} changed by {actor}.", "Its profile changed."),
     "profile-taken-off": ("Profile {profile} taken off by {actor}.", "A profile was taken off."),
+    "raw-key-changed": ("Vendor's key {key} changed by {actor}.", "A vendor's key changed."),
     "setting-changed": ("Setting {setting} changed by {actor}.", "A setting changed."),
     "extension-changed": ("Extension {extension} changed by {actor}.", "An extension changed."),
     "removed": ("Removed by {actor}.", "Removed."),

@@ -18,6 +18,7 @@ from devices.models import (
     Key,
     Profile,
     ProfileKey,
+    RawValue,
     SettingValue,
     Site,
     SiteNetwork,
@@ -54,7 +55,7 @@ STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
-    Site, SiteNetwork,
+    RawValue, Site, SiteNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent,
     AuditEntry,
 )  # fmt: skip

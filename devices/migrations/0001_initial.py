@@ -278,6 +278,8 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("family", models.CharField(blank=True, help_text="Of a model; empty: all.", max_length=40)),
+                ("model", models.CharField(blank=True, help_text="Empty: all.", max_length=60)),
                 ("name", models.CharField(max_length=60)),
                 ("value", models.JSONField()),
                 (
@@ -299,6 +301,42 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="RawValue",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("family", models.CharField(max_length=40)),
+                ("model", models.CharField(blank=True, help_text="Empty: all of the family.", max_length=60)),
+                ("key", models.CharField(max_length=120)),
+                ("value", models.CharField(blank=True, max_length=500)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="raw_values",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="raw_values",
+                        to="devices.device",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["key"],
+            },
         ),
         migrations.CreateModel(
             name="Site",
@@ -428,7 +466,49 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="settingvalue",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("device", None)), fields=("account", "name"), name="setting_account_once"
+                condition=models.Q(("device", None)),
+                fields=("account", "family", "model", "name"),
+                name="setting_account_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="settingvalue",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("family", ""), ("model", "")),
+                    models.Q(
+                        ("device", None),
+                        models.Q(("family", ""), _negated=True),
+                        models.Q(("model", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="setting_of_one_level",
+                violation_error_message="A setting is given for an account, for a model, or for a phone.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rawvalue",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("device", None)),
+                fields=("account", "family", "model", "key"),
+                name="raw_account_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rawvalue",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("device__isnull", False)),
+                fields=("device", "key"),
+                name="raw_device_once",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="rawvalue",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("device", None), ("model", ""), _connector="OR"),
+                name="raw_of_one_level",
+                violation_error_message="A key is given for a model or for a phone.",
             ),
         ),
         migrations.AddConstraint(

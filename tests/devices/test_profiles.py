@@ -238,7 +238,7 @@ def test_reading_many_phones_costs_the_same(tree: Tree, django_assert_num_querie
         line = extensions.create(tree.acme, by=tree.ana, username=f"41{at}", secret="s3cret-of-4101")
         appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, line)])
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(9):
         settings_tree.phone_settings(many[:1])
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(9):
         settings_tree.phone_settings(many)

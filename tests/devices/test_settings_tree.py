@@ -12,9 +12,10 @@ from accounts.sealing import SealError
 from devices import appearances, extensions, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.definitions import SETTINGS, SWITCHES, split_place
+from devices.levels import model_in, of_model
 from devices.models import Device, Extension, SettingValue
 from devices.phone import HARDENING, KeyKind, KeySetting, Line, SipServer, Srtp, TimeSettings, Transport
-from devices.settings_tree import Level, effective, phone_settings, reset_value, set_value
+from devices.settings_tree import Level, effective, given_here, phone_settings, reset_value, set_value
 from provisioning import entering, sites
 from provisioning.compiling import compile_full
 from provisioning.models import DeviceEvent, Lock
@@ -41,16 +42,80 @@ def test_the_nearest_value_holds_and_says_where_it_stands(tree: Tree, phone: Dev
 
     assert found() == ("sip.invalid", Level.BUILT_IN, "")
     set_value(tree.platform, by=tree.support, name="sip_server", value="one.example.org")
-    assert found() == ("one.example.org", Level.ACCOUNT, "Platform")
+    assert found() == ("one.example.org", Level.PLATFORM, "Platform")
     set_value(tree.harbour, by=tree.rita, name="sip_server", value="two.example.org")
-    assert found() == ("two.example.org", Level.ACCOUNT, "Harbour Telecom")
+    assert found() == ("two.example.org", Level.RESELLER, "Harbour Telecom")
     set_value(tree.acme, by=tree.ana, name="sip_server", value="three.example.org")
     assert found() == ("three.example.org", Level.ACCOUNT, "Acme")
     set_value(phone, by=tree.ana, name="sip_server", value="four.example.org")
     assert found() == ("four.example.org", Level.PHONE, "Desk")
     reset_value(phone, by=tree.ana, name="sip_server")
     reset_value(tree.acme, by=tree.ana, name="sip_server")
-    assert found() == ("two.example.org", Level.ACCOUNT, "Harbour Telecom")
+    assert found() == ("two.example.org", Level.RESELLER, "Harbour Telecom")
+
+
+def test_a_models_value_is_nearer_than_the_accounts_and_further_than_the_phones(
+    tree: Tree, phone: Device
+) -> None:
+    def found() -> Any:
+        return effective(phone)["language"]
+
+    set_value(model_in(tree.platform, "yealink", "T46S"), by=tree.support, name="language", value="fr")
+    set_value(tree.acme, by=tree.ana, name="language", value="de")
+    assert found() == ("fr", Level.MODEL, "Yealink T46S, Platform")
+    set_value(model_in(tree.acme, "yealink", "SIP-T46S"), by=tree.ana, name="language", value="es")
+    assert found() == ("es", Level.MODEL, "Yealink T46S, Acme")
+    set_value(model_in(tree.acme, "yealink", "T48S"), by=tree.ana, name="language", value="it")
+    assert found() == ("es", Level.MODEL, "Yealink T46S, Acme")
+    set_value(phone, by=tree.ana, name="language", value="pl")
+    assert found() == ("pl", Level.PHONE, "Desk")
+    reset_value(phone, by=tree.ana, name="language")
+    reset_value(model_in(tree.acme, "yealink", "T46S"), by=tree.ana, name="language")
+    assert found() == ("fr", Level.MODEL, "Yealink T46S, Platform")
+
+
+def test_a_models_time_zone_is_nearer_than_the_sites(tree: Tree, phone: Device) -> None:
+    site = sites.create(tree.acme, by=tree.ana, name="Lisbon", time_zone="Europe/Lisbon")
+    entering.change(phone, by=tree.ana, site=site)
+    model = model_in(tree.acme, "yealink", "T46S")
+
+    set_value(model, by=tree.ana, name="time_zone", value="Asia/Kolkata")
+
+    moved = Device.objects.select_related("account", "site").get(pk=phone.pk)
+    assert effective(moved)["time_zone"] == ("Asia/Kolkata", Level.MODEL, "Yealink T46S, Acme")
+    assert of_model(model)["time_zone"].value == "Asia/Kolkata"
+    assert given_here(model) == {"time_zone": "Asia/Kolkata"}
+    assert given_here(tree.acme)["time_zone"] == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(("family", "model"), [("nobody", "T46S"), ("yealink", "VVX450")])
+def test_a_model_that_is_none_is_refused(tree: Tree, family: str, model: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        model_in(tree.acme, family, model)
+
+    assert refusal.value.field == ("family" if family == "nobody" else "model")
+
+
+def test_a_models_setting_reaches_the_phones_of_that_model_below_and_no_others(
+    tree: Tree, phone: Device
+) -> None:
+    def enter(account: Any, by: Any, number: int, model: str) -> Device:
+        return entering.enter(account, by=by, mac=f"00005e0053{number:02x}", family="yealink", model=model)
+
+    same = enter(tree.acme, tree.ana, 2, "T46S")
+    enter(tree.acme, tree.ana, 3, "T48S")
+    enter(tree.globex, tree.eve, 4, "T46S")
+    before = dict(Lock.objects.values_list("pk", "files_revision"))
+    model = model_in(tree.acme, "yealink", "T46S")
+
+    set_value(model, by=tree.ana, name="language", value="de")
+    set_value(model, by=tree.ana, name="language", value="de")
+
+    after = dict(Lock.objects.values_list("pk", "files_revision"))
+    assert {pk for pk in after if after[pk] != before[pk]} == {phone.pk, same.pk}
+    assert after[phone.pk] == before[phone.pk] + 1
+    entry = AuditEntry.objects.get(verb="account.setting-changed")
+    assert (entry.details["family"], entry.details["model"]) == ("yealink", "T46S")
 
 
 def test_a_siblings_value_is_not_ours(tree: Tree, phone: Device) -> None:
@@ -104,6 +169,25 @@ def test_an_account_always_has_a_time_zone(tree: Tree) -> None:
         ("language", "tlh"),
         ("web_page", "yes"),
         ("lock_user_menu", 1),
+        ("codecs", []),
+        ("codecs", ["opus"]),
+        ("codecs", ["pcma", "pcma"]),
+        ("codecs", ["pcma", "mp3"]),
+        ("codecs", "pcma"),
+        ("dtmf", "shouting"),
+        ("ring_tone", 6),
+        ("ring_tone", None),
+        ("voice_vlan", 4095),
+        ("voice_vlan", False),
+        ("voice_vlan_priority", ""),
+        ("sip_dscp", 64),
+        ("syslog_server", "log.example.org:514"),
+        ("poll_hours", 25),
+        ("poll_window", "22:00"),
+        ("poll_window", "22:00-22:30"),
+        ("poll_window", "22:00-24:00"),
+        ("backlight_seconds", "61"),
+        ("date_format", "backwards"),
         ("no_such_setting", 1),
     ],
 )
@@ -142,7 +226,7 @@ def test_a_place_is_split_into_host_and_port(text: str, place: tuple[str, int]) 
 
 @pytest.mark.parametrize("who", ["vic", "ben", "eve"])
 def test_only_managers_of_the_account_set_values(tree: Tree, phone: Device, who: str) -> None:
-    for target in (tree.acme, phone):
+    for target in (tree.acme, model_in(tree.acme, "yealink", "T46S"), phone):
         with pytest.raises(Forbidden):
             set_value(target, by=getattr(tree, who), name="language", value="de")
         with pytest.raises(Forbidden):
@@ -265,7 +349,7 @@ def test_many_phones_cost_as_many_queries_as_one(tree: Tree, phone: Device) -> N
             phone_settings(devices)
         return len(captured)
 
-    assert queries(phones[1:2]) == queries(phones) == 6
+    assert queries(phones[1:2]) == queries(phones) == 8
     assert settings_tree.phone_settings([]) == {}
 
 

@@ -13,7 +13,7 @@ from accounts.models import Account, AuditEntry
 from accounts.refusals import Refusal
 from accounts.roles import Role
 from accounts.scope import Actor
-from devices import settings_tree
+from devices import levels, settings_tree
 from devices.models import Device
 from provisioning import (
     claims,
@@ -262,6 +262,21 @@ def test_the_preview_is_what_the_move_then_brings(cast: Tree, lake: Account, pho
     assert settings_tree.account_values([moved])[moved.pk]["voicemail_number"].value == "*98"
     assert policies.effective(moved).token_overlap == timedelta(hours=1)
     assert differences.preview(moved, lake) == []
+
+
+def test_what_is_given_for_single_models_differs_too(cast: Tree, lake: Account) -> None:
+    for account, language in ((cast.harbour, "de"), (lake, "fr")):
+        model = levels.model_in(account, "yealink", "T46S")
+        settings_tree.set_value(model, by=cast.support, name="language", value=language)
+    other = levels.model_in(cast.harbour, "yealink", "T48S")
+    settings_tree.set_value(other, by=cast.support, name="poll_hours", value=6)
+    mine = levels.model_in(cast.acme, "yealink", "T46S")
+    settings_tree.set_value(mine, by=cast.ana, name="voicemail_number", value="*98")
+
+    assert differences.preview(cast.acme, lake) == [
+        Difference("language", "de", "fr", "Language (Yealink T46S)"),
+        Difference("poll_hours", 6, 24, "Hours between check-ins (Yealink T48S)"),
+    ]
 
 
 def test_nothing_differs_between_two_resellers_who_say_nothing(cast: Tree, lake: Account) -> None:
