@@ -13,7 +13,7 @@ from tests.world import World, actor
 
 # Addresses that take forms only, or lead elsewhere.
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
-NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy"}
+NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy", "phone-resync"}
 
 
 def read(page: Page, base: str, urls: dict[str, str], theme: str) -> dict[str, list[str]]:
