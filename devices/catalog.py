@@ -69,6 +69,10 @@ class Catalog:
         found = known.models.get(model)
         return None if found is not None and found.generation in use.file.absent_in else use.file
 
+    def has_model(self, family: str, model: str) -> bool:
+        """Whether this family is known and has a model of exactly this name."""
+        return family in self.families and model in self.families[family].models
+
     def find_model(self, family: str, text: str) -> Model | None:
         """Return a family's model by either spelling; None also when the family is not known."""
         known = self.families.get(family)

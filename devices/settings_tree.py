@@ -43,6 +43,7 @@ __all__ = [
     "Level",
     "ModelIn",
     "Target",
+    "Unreadable",
     "account_of",
     "account_values",
     "effective",
@@ -179,6 +180,10 @@ def _tell_phone(
 # --- what a phone's file is made of ----------------------------------------------------------------------
 
 
+class Unreadable(Exception):
+    """A phone's settings cannot be put together; the message says what is missing."""
+
+
 def phone_settings(
     devices: Iterable[Device],
     *,
@@ -188,11 +193,18 @@ def phone_settings(
     """Everything that these phones' files say, by device key, secrets opened; nine queries at most.
 
     `generations` names the firmware generation of phones where it is known; otherwise the model's own holds.
-    A phone with a secret that no key opens is left out and named in `unreadable`; without one, SealError.
+    A phone with a secret that no key opens, or of a model that the catalogue does not have, is left out and
+    named in `unreadable`; without one, Unreadable.
     """
     lost: dict[int, str] = {} if unreadable is None else unreadable
-    ids = [device.pk for device in devices]
-    rows = list(Device.objects.filter(pk__in=ids).select_related("account", "site"))
+    found = Device.objects.filter(pk__in=[device.pk for device in devices])
+    rows = []
+    for device in found.select_related("account", "site"):
+        if catalog().has_model(device.family, device.model):
+            rows.append(device)
+        else:
+            lost[device.pk] = f"the model {device.family}/{device.model} is not in the catalogue"
+    ids = [device.pk for device in rows]
     values = effective_many(rows)
     lines = _lines(ids, values, lost)
     places = {pk: [line.position for line in shown] for pk, shown in lines.items()}
@@ -213,7 +225,7 @@ def phone_settings(
         except SealError as error:
             lost[device.pk] = f"its passwords: {error}"
     if lost and unreadable is None:
-        raise SealError(next(iter(lost.values())))
+        raise Unreadable(next(iter(lost.values())))
     return {pk: phone for pk, phone in phones.items() if pk not in lost}
 
 

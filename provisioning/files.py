@@ -47,7 +47,9 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
     phones = settings_tree.phone_settings(wanted, unreadable=failed)
     phones |= {pk: phones[pk].without_accounts() for pk in retired & phones.keys()}  # E19
     for pk, reason in failed.items():
-        log.error("no key opens a secret, the phone is held", device=str(devices[pk].code), error=reason)
+        log.error(
+            "its settings cannot be read, the phone is held", device=str(devices[pk].code), error=reason
+        )
     uploads: dict[int, list[Upload]] = {}
     for upload in Upload.objects.filter(device__in=[pk for pk in ids if pk not in retired]):
         uploads.setdefault(upload.device_id, []).append(upload)

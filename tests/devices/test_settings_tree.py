@@ -8,7 +8,6 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEntry
 from accounts.refusals import Forbidden, Invalid
-from accounts.sealing import SealError
 from devices import appearances, extensions, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.definitions import SETTINGS, SWITCHES, split_place
@@ -364,5 +363,18 @@ def test_a_secret_that_no_key_opens_costs_its_own_phones_alone(tree: Tree, phone
 
     assert (found.keys(), lost.keys()) == ({other.pk}, {phone.pk})
     assert lost[phone.pk].startswith("the secret of 4101: ")
-    with pytest.raises(SealError):
+    with pytest.raises(settings_tree.Unreadable):
+        phone_settings([phone, other])
+
+
+def test_a_model_that_left_the_catalogue_costs_its_own_phones_alone(tree: Tree, phone: Device) -> None:
+    other = entering.enter(tree.acme, by=tree.ana, mac="00005e005302", family="poly", model="VVX450")
+    Device.objects.filter(pk=phone.pk).update(model="T999")
+    lost: dict[int, str] = {}
+
+    found = phone_settings([phone, other], unreadable=lost)
+
+    assert found.keys() == {other.pk}
+    assert lost == {phone.pk: "the model yealink/T999 is not in the catalogue"}
+    with pytest.raises(settings_tree.Unreadable, match="T999"):
         phone_settings([phone, other])

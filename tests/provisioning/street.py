@@ -171,6 +171,16 @@ class Street:
         rows = Device.objects.select_related("account", "site", "lock__bound_site")
         return rows.filter(pk=self.phone_pk).first()
 
+    @property
+    def yard(self) -> Site:
+        return Site.objects.select_related("account").get(pk=self.cast.yard.pk)
+
+    @property
+    def lines(self) -> tuple[Extension, Extension]:
+        """The shared line of Ben's phone and its partner, and the neighbour's."""
+        rows = Extension.objects.select_related("account")
+        return rows.get(pk=self.cast.shared_line.pk), rows.get(pk=self.cast.neighbours_line.pk)
+
     def lock_of(self, pk: int) -> Lock | None:
         return Lock.objects.select_related("device__account", "bound_site").filter(pk=pk).first()
 

@@ -113,8 +113,7 @@ class Laws:
         assert facts.asked.value == "claiming" or asked.method != "GET" or facts.device is None
         body = asked.reply.body
         assert (asked.reply.status == 200) == (verdict.outcome is Outcome.BOOTSTRAP and bool(judged.claims))
-        for line in (self.street.cast.shared_line, self.street.cast.neighbours_line):
-            line.refresh_from_db()
+        for line in self.street.lines:
             assert extensions.secret_of(line).encode() not in body
         for found in HANDOVER.findall(body):
             assert self.street.ledger.tokens[found.decode()].entry

@@ -181,7 +181,7 @@ class StreetWithPeople(Street):
             return "no card"
         entry = card.origins[number % len(card.origins)]
         address = int(entry["first"], 16)
-        yard = self.cast.yard
+        yard = self.yard
         said = self._to_phone(
             who,
             lambda phone, by: approvals.answer(
@@ -204,7 +204,7 @@ class StreetWithPeople(Street):
                 origin=origin_of(place),
                 hours=hours,
                 starts=starts,
-                site=self.cast.yard if only == "site" else None,
+                site=self.yard if only == "site" else None,
                 devices=[phone] if only == "list" and phone is not None else None,
             )
         )
@@ -287,12 +287,12 @@ class StreetWithPeople(Street):
 
     def show_line(self, shown: bool) -> str:
         """Show the shared line on Ben's phone, or nothing."""
-        line = self.cast.shared_line
+        line = self.lines[0]
         rows = [appearances.AppearanceRow(1, line, "Desk")] if shown else []
         return self._to_phone(MANAGER, lambda phone, by: appearances.put(phone, by=by, rows=rows))
 
     def change_secret(self, text: str) -> str:
-        line = self.cast.shared_line
+        line = self.lines[0]
         return self.verb(
             lambda: extensions.change(
                 line, by=self.person(MANAGER, self.account(ACME)), secret=f"a-new-secret-{text}"
@@ -300,11 +300,11 @@ class StreetWithPeople(Street):
         )
 
     def new_secret(self, of_neighbour: bool) -> str:
-        line = self.cast.neighbours_line if of_neighbour else self.cast.shared_line
+        line = self.lines[of_neighbour]
         return self.verb(lambda: exposing.new_secret(line, by=self.cast.tree.support))
 
     def put_in_site(self, inside: bool) -> str:
-        site = self.cast.yard if inside else None
+        site = self.yard if inside else None
         return self._to_phone(MANAGER, lambda phone, by: entering.change(phone, by=by, site=site))
 
     # --- around it -----------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ class StreetWithPeople(Street):
         """The yard has these networks from now on; the first of them is its own."""
         return self.verb(
             lambda: sites.change(
-                self.cast.yard, by=self.person(MANAGER, self.account(ACME)), networks=[YARD, *networks]
+                self.yard, by=self.person(MANAGER, self.account(ACME)), networks=[YARD, *networks]
             )
         )
 
