@@ -401,6 +401,8 @@ class Street:
 
     def passes(self, seconds: float) -> None:
         self.clock.shift(timedelta(seconds=seconds))
+        if seconds > 1:
+            self._seen = None  # a block ends, a grant runs out
 
     def verb(self, work: Callable[[], Any]) -> str:
         """Have a person do something; a new unlock is noted."""
