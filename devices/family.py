@@ -44,6 +44,7 @@ class Generation:
     firmware: str = ""  #: regular expression over the whole version; empty fits none
     handover: str = "include"  #: include | chain | poll: how the bootstrap leads to the private URL
     slow: bool = False  #: the bootstrap's way to the private URL can take up to an hour
+    numbered: bool = False  #: takes a file by the number in it: a lower one is passed over
     without_keys: tuple[str, ...] = ()  #: kinds of key that it cannot show
     banks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: bank -> the only kinds of its keys
     hardening: Mapping[str, Protection] = field(default_factory=dict)  #: replaces the family's entries

@@ -1,25 +1,18 @@
 """A phone's lock in words: its state, bound to what, since when, by whom, until when, and what comes next."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from devices.models import Device
-from provisioning import facts, locking, policies, tokens
-from provisioning.gate import Outcome, State, TokenKind
-from provisioning.models import Claim, DeviceEvent, Lock, Token
+from provisioning import coming_over, locking, policies, tokens
+from provisioning.coming_over import ComingOver
+from provisioning.gate import State, TokenKind
+from provisioning.models import DeviceEvent, Lock, Token
 from provisioning.sentences import SIGNS, when
 from security.networks import Network
 
-LATE = timedelta(minutes=3)
-LATE_WHEN_SLOW = timedelta(minutes=65)
-POLL = timedelta(days=1)  # the interval that full files set
-AT_ITS_PRIVATE_URL = ("O3", "O4", "T2", "T3")
-
-WAITING, LATE_WORD, NO_STICK = "waiting", "late", "does not stick"
-WAITING_SLOWLY, WAITING_WITH_ALL = "waiting slowly", "waiting with all"
 _WORDS = {
     State.NEW: "New",
     State.UNLOCKED: "Unlocked",
@@ -38,25 +31,6 @@ _REASONS = {
     Lock.Reason.MOVED: "It came from another account.",
 }
 _NOTHING = "It gets nothing from anywhere."
-_HANDOVER = {
-    WAITING: "Let in, and not at its private URL yet. That takes up to {minutes} minutes.",
-    WAITING_SLOWLY: (
-        "Let in, and not at its private URL yet. Restart the phone: by itself it takes up to {minutes}"
-        " minutes."
-    ),
-    WAITING_WITH_ALL: (
-        "Let in, with all its settings. It comes to its private URL within {minutes} minutes, or at its next"
-        " start."
-    ),
-    LATE_WORD: (
-        "Let in {since}, and still not at its private URL. Restart the phone. If that does"
-        " not help: does it reach the private URL's address, and is its clock right?"
-    ),
-    NO_STICK: (
-        "It had its private URL and asked at the root URL again. Something resets it: a factory reset, or a"
-        " setting from DHCP or a redirection service that wins."
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +61,7 @@ class LockView:
     suspicion_why: str
     handover: str | None
     handover_sentence: str
+    handover_causes: tuple[str, ...]
     zone: str
 
     def as_json(self) -> dict[str, Any]:
@@ -106,6 +81,8 @@ class LockView:
             "suspicion_why": self.suspicion_why,
             "clone": {"since": _utc(self.clone.since), "address": self.clone.address} if self.clone else None,
             "handover": self.handover,
+            "handover_sentence": self.handover_sentence,
+            "handover_causes": list(self.handover_causes),
         }
 
 
@@ -124,13 +101,14 @@ def describe_locks(devices: Sequence[Device], *, now: datetime) -> dict[int, Loc
     }
     effective = policies.effective_many({lock.device.account for lock in locks.values()})
     retired = {pk for pk, lock in locks.items() if lock.state == State.RETIRED.value}
-    handovers = _handovers([lock.device for pk, lock in locks.items() if pk not in retired], now)
+    phones = [lock.device for pk, lock in locks.items() if pk not in retired]
+    on_their_way = coming_over.describe_many(phones, now=now)
     clones, last_files = _clones(locks, now), _last_files(retired, now)
     return {
         pk: _view(
             lock,
             effective[lock.device.account_id],
-            handovers.get(pk),
+            on_their_way.get(pk, ComingOver()),
             clones.get(pk),
             last_files.get(pk),
             now,
@@ -142,7 +120,7 @@ def describe_locks(devices: Sequence[Device], *, now: datetime) -> dict[int, Loc
 def _view(
     lock: Lock,
     policy: policies.Effective,
-    handover: tuple[str, datetime] | None,
+    on_its_way: ComingOver,
     clone: CloneView | None,
     last_file: datetime | None,
     now: datetime,
@@ -176,7 +154,6 @@ def _view(
         step = _SAY_WHICH
     if not device.is_enabled and state is not State.QUARANTINED:
         step = "The phone is disabled. Enable it first."
-    word, sentence_of_handover = _handover_words(device, handover, zone, now)
     return LockView(
         state=state.value,
         state_words=_WORDS[state],
@@ -192,8 +169,9 @@ def _view(
         suspicion_until=lock.suspicion_until if suspicion else None,
         suspicion_why=lock.suspicion_why if suspicion else "",
         clone=clone,
-        handover=word,
-        handover_sentence=sentence_of_handover,
+        handover=on_its_way.word,
+        handover_sentence=on_its_way.sentence,
+        handover_causes=on_its_way.causes,
         zone=zone,
     )
 
@@ -293,68 +271,6 @@ def _new(lock: Lock, until: str, policy: policies.Effective, now: datetime) -> t
         f"May be set up from anywhere until {until}.",
         "Connect the phone. It locks to the place it asks from.",
     )
-
-
-# --- moved, waiting ----------------------------------------------------------------------------------------
-
-
-def _handovers(devices: Iterable[Device], now: datetime) -> dict[int, tuple[str, datetime]]:
-    """Phones that were let in and did not come over, or came over and asked at the root again.
-
-    A claim without an entry token was answered with the full file (full_and_move).
-    """
-    rows = Token.objects.filter(device__in=list(devices), kind=TokenKind.CURRENT.value, claim__isnull=False)
-    claims = {token.device_id: token.claim for token in rows.select_related("claim") if token.claim}
-    given = Counter[int | None]()
-    used = set()
-    for claim_id, first_used_at in Token.objects.filter(
-        claim__in=[claim.pk for claim in claims.values()]
-    ).values_list("claim_id", "first_used_at"):
-        given[claim_id] += 1
-        used |= {claim_id} if first_used_at is not None else set()
-    found = {
-        pk: (WAITING if given[claim.pk] > 1 else WAITING_WITH_ALL, claim.at)
-        for pk, claim in claims.items()
-        if pk is not None and claim.pk not in used
-    }
-    again = {pk: c for pk, c in claims.items() if pk is not None and c.rule == "R4" and c.at > now - POLL}
-    for pk in _checked_in_before(again):
-        found.setdefault(pk, (NO_STICK, again[pk].at))
-    return found
-
-
-def _checked_in_before(claims: dict[int, Claim]) -> set[int]:
-    """Those that had been at their private URL within an interval before the claim."""
-    if not claims:
-        return set()
-    events = DeviceEvent.objects.filter(
-        device__in=claims.keys(),
-        what="request",
-        outcome=Outcome.FULL.value,
-        rule__in=AT_ITS_PRIVATE_URL,
-        at__gt=min(claim.at for claim in claims.values()) - POLL,
-    )
-    return {
-        pk
-        for pk, at in events.values_list("device_id", "at")
-        if pk is not None and claims[pk].at - POLL < at < claims[pk].at
-    }
-
-
-def _handover_words(
-    device: Device, handover: tuple[str, datetime] | None, zone: str, now: datetime
-) -> tuple[str | None, str]:
-    if handover is None:
-        return None, ""
-    word, since = handover
-    slow = facts.is_slow(device)
-    sentence, patience = word, LATE_WHEN_SLOW if slow else LATE
-    if word in (WAITING, WAITING_WITH_ALL):
-        late = now >= since + patience
-        sentence = LATE_WORD if late else WAITING_SLOWLY if slow and word == WAITING else word
-        word = LATE_WORD if late else WAITING
-    minutes = int(patience.total_seconds() // 60)
-    return word, _HANDOVER[sentence].format(minutes=minutes, since=when(since, zone, now=now))
 
 
 def _utc(at: datetime) -> str:

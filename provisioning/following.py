@@ -11,7 +11,19 @@ from django.conf import settings
 from accounts import audit, cleaning
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import claims, describing, events, facts, locking, policies, publishing, sites, tokens, wire
+from provisioning import (
+    claims,
+    coming_over,
+    describing,
+    events,
+    facts,
+    locking,
+    policies,
+    publishing,
+    sites,
+    tokens,
+    wire,
+)
 from provisioning.gate import State, TokenKind
 from provisioning.models import Denial, Lock, Token
 from security.networks import Network, any_holds, origin_of, show_address
@@ -142,7 +154,7 @@ def _may_follow(lock: Lock, use: Use, policy: policies.Effective, fits: Callable
     """Whether the binding follows by this use: an interval later, over https, to a place of the phone's."""
     if lock.state != State.LOCKED.value or not policy.origin_follows or lock.follow_since is None:
         return False
-    if use.at - lock.follow_since < describing.POLL:
+    if use.at - lock.follow_since < coming_over.POLL:
         return False
     if not (settings.LATCHKEY_TRIAL or tokens.root_url(lock.device).startswith("https://")):
         return False

@@ -303,6 +303,14 @@ _HAPPENED: dict[str, Texts] = {
         "Taken back by {actor}: all that {origins} got since {since} is dead. Locked to no place.",
         "Taken back.",
     ),
+    "not-come-over": (
+        "Let in {since}, and still not at its private URL. Restart it. If that does not help: {causes}",
+        "Let in, and still not at its private URL.",
+    ),
+    "does-not-stick": (
+        "It had its private URL and asked at the root URL again. {causes}",
+        "It had its private URL and asked at the root URL again.",
+    ),
     "resync-asked": ("To {asked}, asked for by {actor}.", "To fetch its files again."),
     "resync-reached": (
         "It was reached ({code}) and is to {asked}.",

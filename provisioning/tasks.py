@@ -59,10 +59,11 @@ def tell(what: str, row: int, text: str) -> int:
 @shared_task
 def end_what_is_over() -> int:
     """Unlocks, windows and cards whose time is up become rows, audit and events (E6)."""
-    from provisioning import approvals, jobs, keeper, locking, resync, tokens, windows
+    from provisioning import approvals, coming_over, jobs, keeper, locking, resync, tokens, windows
 
     now = timezone.now()
     ended = locking.sweep(now) + windows.sweep(now) + approvals.sweep(now) + tokens.bury(now)
+    coming_over.sweep(now)
     jobs.pick_up(now)
     resync.pick_up(now)
     keeper.stamp("end-what-is-over", now)

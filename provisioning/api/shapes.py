@@ -41,7 +41,11 @@ class LockShape(Shape):
     suspicion_until = serializers.DateTimeField(allow_null=True)
     suspicion_why = serializers.CharField()
     clone = CloneShape(allow_null=True)
-    handover = serializers.CharField(allow_null=True)
+    handover = serializers.CharField(
+        allow_null=True, help_text="waiting, late or does not stick; null once it is at its private URL."
+    )
+    handover_sentence = serializers.CharField()
+    handover_causes = serializers.ListField(child=serializers.CharField())
 
 
 class EventShape(Shape):

@@ -153,6 +153,8 @@ def test_the_api_gets_plain_values(locked: Device, ana: Actor) -> None:
         "suspicion_why": "",
         "clone": None,
         "handover": None,
+        "handover_sentence": "",
+        "handover_causes": [],
     }
 
 
