@@ -6,7 +6,9 @@
 3. Files follow by Celery; the sweeper finishes what a crash, or a store that was away, left in the outbox.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 import structlog
@@ -32,6 +34,8 @@ SWEEP_AFTER = timedelta(seconds=3)  # by then its own author has published it, o
 COMPILED_BY = timedelta(seconds=60)  # by then a worker has compiled it, or its task is lost
 COMPILED_A_SECOND = 100  # the slowest that a worker is expected to be
 
+_told: ContextVar[set[int] | None] = ContextVar("told", default=None)
+
 
 # --- called by verbs, inside their transaction ------------------------------------------------
 
@@ -44,6 +48,10 @@ def device_changed(device_id: int, *, files: bool = False) -> None:
 def devices_changed(device_ids: Sequence[int], *, files: bool = False, queue: bool = True) -> None:
     """As `device_changed`, for many; without `queue` the caller compiles the files himself."""
     ids = list(device_ids)
+    told = _told.get()
+    if told is not None:
+        told.update(ids if files else ())
+        return
     if not ids:
         return
     due_at = _due(len(ids) if files else 0)
@@ -111,6 +119,20 @@ def republish_all(*, queue: bool = True) -> int:
         devices_changed(ids, files=True, queue=queue)
         lists_changed()
     return len(ids)
+
+
+@contextmanager
+def collected() -> Iterator[set[int]]:
+    """Within it, phones whose files changed are named in the set and not published.
+
+    For a change that is tried out and undone: its caller rolls everything back.
+    """
+    told: set[int] = set()
+    token = _told.set(told)
+    try:
+        yield told
+    finally:
+        _told.reset(token)
 
 
 # --- writing to the store ------------------------------------------------
