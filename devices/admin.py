@@ -5,7 +5,9 @@ from django.contrib import admin
 from accounts.admin import LookOnly
 from devices.models import (
     Appearance,
+    Contact,
     Device,
+    Directory,
     Extension,
     Key,
     Profile,
@@ -43,6 +45,19 @@ class ExtensionAdmin(LookOnly):
     list_display = ("username", "display_name", "realm", "account")
     list_select_related = ("account",)
     search_fields = ("username", "display_name", "account__slug")
+
+
+@admin.register(Contact)
+class ContactAdmin(LookOnly):
+    list_display = ("name", "number", "mobile", "other", "account")
+    list_select_related = ("account",)
+    search_fields = ("name", "account__slug")
+
+
+@admin.register(Directory)
+class DirectoryAdmin(LookOnly):
+    list_display = ("account", "revision")
+    list_select_related = ("account",)
 
 
 @admin.register(Appearance)

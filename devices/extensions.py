@@ -13,7 +13,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.sealing import SealError
-from devices import secrets
+from devices import directory, secrets
 from devices.models import Extension
 from devices.signals import PhoneEvent, phones_changed
 
@@ -21,8 +21,10 @@ from devices.signals import PhoneEvent, phones_changed
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/#]{1,64}")
 _REALM = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,119}")
 CHANGEABLE = (
-    "username", "auth_name", "realm", "display_name", "call_appearances", "barge_in", "secret",
+    "username", "auth_name", "realm", "display_name", "call_appearances", "barge_in", "in_directory",
+    "secret",
 )  # fmt: skip
+IN_DIRECTORY = frozenset({"username", "display_name", "in_directory"})  # what the phone book says of it
 
 
 def create(
@@ -36,13 +38,14 @@ def create(
     realm: str = "",
     call_appearances: int = 2,
     barge_in: bool = True,
+    in_directory: bool = True,
     now: datetime | None = None,
 ) -> Extension:
     """Make an extension of the account; no phone shows it yet."""
     _needs(by, account)
     given = {"username": username, "auth_name": auth_name, "realm": realm, "display_name": display_name}
     values = {name: _read(name, text) for name, text in given.items()}
-    values |= {"call_appearances": call_appearances, "barge_in": barge_in}
+    values |= {"call_appearances": call_appearances, "barge_in": barge_in, "in_directory": in_directory}
     hidden = read_secret(secret)
     with transaction.atomic():
         extension = Extension(account=account, created_at=now or timezone.now(), **values)
@@ -50,6 +53,7 @@ def create(
         cleaning.full_clean(extension, blame="username")
         extension.save()
         audit.record(by, "extension.created", extension, now=now)
+        directory.touch(account)
     return extension
 
 
@@ -78,6 +82,10 @@ def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fi
         cleaning.full_clean(extension, blame="username")
         extension.save(update_fields=[*changed, *ended])
         audit.record(by, "extension.changed", extension, now=now, fields=changed, before=before)
+        if IN_DIRECTORY.intersection(changed):
+            directory.touch(extension.account)
+        if changed == ["in_directory"]:
+            return extension  # no phone's own file says it
         shown_on = list(extension.appearances.values_list("device_id", flat=True).distinct())
         event = PhoneEvent(
             "extension-changed",
@@ -102,6 +110,7 @@ def remove(extension: Extension, *, by: Actor, now: datetime | None = None) -> N
             )
         audit.record(by, "extension.removed", extension, now=now)
         extension.delete()
+        directory.touch(extension.account)
 
 
 def secret_of(extension: Extension) -> str:
@@ -130,7 +139,7 @@ def locked(extension: Extension) -> Extension:
 
 
 def _read(name: str, text: Any) -> Any:
-    if name in ("call_appearances", "barge_in"):
+    if name in ("call_appearances", "barge_in", "in_directory"):
         return text  # a number and a switch: the row's own limits say what they may be
     if name == "display_name":
         return cleaning.one_line(name, text, longest=120)

@@ -26,3 +26,7 @@ phones_changed = Signal()
 #: A setting of an account, and so of all below it, has changed. Keywords: account, family, model (both empty
 #: when it concerns every phone there). Sent likewise.
 settings_changed = Signal()
+
+#: What the company directory of an account says has changed. Keyword: account. Sent likewise; no phone's own
+#: file says any of it.
+directory_changed = Signal()

@@ -12,7 +12,7 @@ from accounts import audit
 from accounts.models import Account, ApiKey, Membership, User
 from accounts.roles import Role
 from accounts.scope import Actor, Standing
-from devices.models import Device, Extension, Profile, RawValue, SettingValue, Site
+from devices.models import Contact, Device, Directory, Extension, Profile, RawValue, SettingValue, Site
 from provisioning import entering, publishing
 from provisioning.locking import CLOCK
 from provisioning.models import (
@@ -31,8 +31,8 @@ PHONES = 50  # each with its files, tokens and ledger entry
 
 #: What an account owns, in the order in which it can go; phones and people are taken out before.
 OWNED: tuple[type[Model], ...] = (
-    Job, Approval, Window, DeviceEvent, SettingValue, RawValue, PolicyValue, Extension, Profile, Site,
-    AllowedNetwork, ApiKey,
+    Job, Approval, Window, DeviceEvent, SettingValue, RawValue, PolicyValue, Extension, Contact, Directory,
+    Profile, Site, AllowedNetwork, ApiKey,
 )  # fmt: skip
 LISTED = (Window, Site, AllowedNetwork)  # what the edges hold in lists
 
