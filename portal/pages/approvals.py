@@ -14,6 +14,7 @@ from accounts.guards import PageRequest, needs
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Site
+from devices.user_agent import parse_stranger
 from portal.clone_cards import clones_of, suspected_clones
 from portal.pages.forms import said_origin
 from portal.refusals import back
@@ -90,6 +91,8 @@ def _against(known: approvals.Evidence) -> list[Point]:
     points = []
     if not known.agent_fits:
         said = f"it calls itself {known.agent}" if known.agent else "it says nothing of itself"
+        if stranger := parse_stranger(known.agent):
+            said = f"it is of a phone that is not served here, {stranger}"
         points.append(Point("is-wrong", "x", f"Its agent does not fit: {said}"))
     if known.last_check_in:
         words = f"The phone itself still checks in, from {known.last_check_in_from}, last "

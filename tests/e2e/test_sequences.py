@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.household import Household, Reply, eventually
-from tests.e2e.phones import Entered, enter, fresh_mac
+from tests.e2e.phones import Entered, enter, events_of, fresh_mac, lock_of
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.once, pytest.mark.timeout(300)]
 
@@ -23,6 +23,8 @@ FAMILIES = {
     "grandstream": "grandstream",
     "cisco": "cisco",
 }
+
+STRANGERS = {"obihai"}  # makers whose phones are not served
 
 # What each request of a fresh phone gets at the root, step by step: B bootstrap, C common, - refused.
 EXPECTED = {
@@ -93,6 +95,8 @@ EXPECTED = {
     "ci-spa504g": "C-BB",
     "ci-spa112": "CB",
     "hz-spa504g": "C",
+    # Not served: its own file is spelled as one of ours is, and nobody has entered it.
+    "ob-302": "--",
 }
 # The same over HTTPS where a family is full_and_move: F is the full file, which moves the phone at once.
 OVER_HTTPS = {name: steps.replace("B", "F") for name, steps in EXPECTED.items() if name.startswith("fv-")}
@@ -104,8 +108,7 @@ def sequences() -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in REQUESTS.read_text().splitlines():
         row = json.loads(line)
-        if row["vendor"] in FAMILIES:
-            found[row["seq"]].append(row)
+        found[row["seq"]].append(row)
     return found
 
 
@@ -115,6 +118,7 @@ SEQUENCES = sequences()
 def test_the_table_names_every_sequence() -> None:
     assert set(EXPECTED) == set(SEQUENCES)
     assert {name: len(steps) for name, steps in EXPECTED.items()} == {n: len(r) for n, r in SEQUENCES.items()}
+    assert {row["vendor"] for rows in SEQUENCES.values() for row in rows} == {*FAMILIES, *STRANGERS}
 
 
 def own_mac(rows: list[dict[str, Any]]) -> str | None:
@@ -154,7 +158,31 @@ def kind_of(reply: Reply, device: Entered, *, https: bool = False) -> str:
     return "B" if re.search(rb"\bd/[a-z0-9]{40}", reply.body) else "C"
 
 
-PLAYED = [*((name, False) for name in sorted(EXPECTED)), *((name, True) for name in sorted(OVER_HTTPS))]
+SERVED = [name for name in sorted(EXPECTED) if SEQUENCES[name][0]["vendor"] in FAMILIES]
+PLAYED = [*((name, False) for name in SERVED), *((name, True) for name in sorted(OVER_HTTPS))]
+
+
+def play(
+    household: Household,
+    rows: list[dict[str, Any]],
+    old: str,
+    mac: str,
+    source: str,
+    *,
+    https: bool = False,
+) -> list[Reply]:
+    """Send the sequence's requests under this MAC, and return the answers."""
+    return [
+        household.phone(
+            spelled(row["path"], old, mac),
+            source=source,
+            method=row["method"],
+            headers={name: spelled(value, old, mac) for name, value in row["headers"].items()},
+            body=b"log" if row["method"] in ("PUT", "POST") else None,
+            https=https,
+        )
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize(("name", "https"), PLAYED)
@@ -170,16 +198,7 @@ def test_a_real_phones_requests_get_what_the_rules_say(household: Household, nam
     )
     source = f"127.{3 if https else 0}.{20 + sorted(EXPECTED).index(name)}.7"
 
-    got = []
-    for row in rows:
-        headers = {k: spelled(v, old, device.mac) for k, v in row["headers"].items()}
-        path = spelled(row["path"], old, device.mac)
-        body = b"log" if row["method"] in ("PUT", "POST") else None
-        got.append(
-            household.phone(
-                path, source=source, method=row["method"], headers=headers, body=body, https=https
-            )
-        )
+    got = play(household, rows, old, device.mac, source, https=https)
 
     kinds = [kind_of(reply, device, https=https) for reply in got]
     assert "".join(kinds) == (OVER_HTTPS if https else EXPECTED)[name]
@@ -187,6 +206,30 @@ def test_a_real_phones_requests_get_what_the_rules_say(household: Household, nam
         (row["path"], reply.body) for row, reply, kind in zip(rows, got, kinds, strict=True) if kind in "BF"
     }
     assert len(bootstraps) == len({path for path, _ in bootstraps}), "a repeat must be the same bytes"
+
+
+@pytest.mark.parametrize("entered", [False, True])
+@pytest.mark.parametrize("name", [name for name in sorted(EXPECTED) if name not in SERVED])
+def test_a_phone_that_is_not_served_gets_nothing_even_as_one_that_is(
+    household: Household, name: str, entered: bool
+) -> None:
+    """R11 while nobody has entered its MAC; R12 under the MAC of a phone whose file is spelled the same."""
+    rows = SEQUENCES[name]
+    old = own_mac(rows)
+    assert old is not None
+    source = f"127.6.{int(entered)}.7"
+    device = enter(household, family="snom", model="D785", oui=old[:6]) if entered else None
+    mac = device.mac if device else fresh_mac(old[:6])
+
+    got = play(household, rows, old, mac, source)
+
+    assert [(reply.status, reply.body) for reply in got] == [(404, b"")] * len(rows)
+    if device is not None:
+        told = eventually(
+            lambda: [e["rule"] for e in events_of(household, device) if e["outcome"]], what="its log"
+        )
+        assert told == ["R12"]
+        assert lock_of(household, device)["state"] == "new"
 
 
 def follow(household: Household, device: Entered, agent: str, source: str) -> bytes:

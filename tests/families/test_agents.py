@@ -1,12 +1,13 @@
 """What the families' agents say, and what is none of them."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from devices.catalog import catalog
-from devices.user_agent import parse_agent, product_name
+from devices.catalog import FAMILIES, catalog
+from devices.user_agent import parse_agent, parse_stranger, product_name
 
 RECORDED = Path(__file__).parents[1] / "data" / "phone_requests.jsonl"
 REQUESTS = [json.loads(line) for line in RECORDED.read_text().splitlines()]
@@ -19,14 +20,15 @@ FAMILY_OF = {
     "grandstream": "grandstream",
     "cisco": "cisco",
 }
-OURS = sorted(
+RECORDED_AGENTS = sorted(
     {
-        (row["headers"]["User-Agent"], FAMILY_OF[row["vendor"]], json.dumps(row["ua_parsed"], sort_keys=True))
+        (row["headers"]["User-Agent"], row["vendor"], json.dumps(row["ua_parsed"], sort_keys=True))
         for row in REQUESTS
-        if row["vendor"] in FAMILY_OF
     }
 )
-OTHERS = sorted({row["headers"]["User-Agent"] for row in REQUESTS if row["vendor"] not in FAMILY_OF})
+OURS = [row for row in RECORDED_AGENTS if row[1] in FAMILY_OF]
+OTHERS = [row for row in RECORDED_AGENTS if row[1] not in FAMILY_OF]
+STRANGERS = tomllib.loads((FAMILIES / "strangers.toml").read_text())["agents"]
 EXAMPLES = [
     (family.code, text)
     for family in catalog().families.values()
@@ -44,20 +46,55 @@ def test_every_example_of_a_family_parses(family, text):
     assert catalog().find_model(family, agent.model) is not None
 
 
-@pytest.mark.parametrize(("text", "family", "parsed"), OURS)
-def test_every_recorded_agent_parses_as_recorded(text, family, parsed):
+def test_every_recorded_request_has_an_agent_and_what_it_says():
+    assert len(REQUESTS) == 205
+    assert {vendor for _, vendor, _ in RECORDED_AGENTS} == {*FAMILY_OF, "obihai"}
+
+
+@pytest.mark.parametrize(("text", "vendor", "parsed"), OURS)
+def test_every_recorded_agent_parses_as_recorded(text, vendor, parsed):
     wanted = json.loads(parsed)
 
     agent = parse_agent(text)
 
     assert agent is not None
-    assert (agent.family, agent.model, agent.mac) == (family, wanted["model"], wanted["mac"])
+    assert (agent.family, FAMILY_OF[wanted["vendor"]]) == (FAMILY_OF[vendor], agent.family)
+    assert (agent.model, agent.version, agent.mac) == (wanted["model"], wanted["fw"], wanted["mac"])
+    # A boot loader's own version says nothing of the phone's firmware.
     assert agent.firmware == (None if text.endswith("Type/Updater") else wanted["fw"])
+    assert parse_stranger(text) is None
 
 
-@pytest.mark.parametrize("text", OTHERS)
-def test_other_vendors_agents_are_none_of_ours(text):
+@pytest.mark.parametrize(("text", "vendor", "parsed"), OTHERS)
+def test_other_makers_agents_are_none_of_ours_and_known_by_name(text, vendor, parsed):
+    wanted = json.loads(parsed)
+
+    found = parse_stranger(text)
+
     assert parse_agent(text) is None
+    assert found is not None
+    assert (found.maker.lower(), found.model, found.version, found.mac) == (
+        vendor,
+        wanted["model"],
+        wanted["fw"],
+        wanted["mac"],
+    )
+    assert str(found) == f"{found.maker} {wanted['model']}"
+
+
+@pytest.mark.parametrize(
+    ("maker", "text"), [(row["maker"], text) for row in STRANGERS for text in row["examples"]]
+)
+def test_every_example_of_a_stranger_parses(maker, text):
+    found = parse_stranger(text)
+
+    assert found is not None
+    assert found.maker == maker
+
+
+@pytest.mark.parametrize("text", [None, "", "OBIHAI/OBi302", "OBIHAI/OBi302-3.2.2.5921 x", "curl/8.5.0"])
+def test_what_no_known_maker_says_is_no_stranger(text):
+    assert parse_stranger(text) is None
 
 
 @pytest.mark.parametrize(

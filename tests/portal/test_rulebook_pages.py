@@ -8,7 +8,7 @@ from django.utils import timezone
 from devices.models import Device
 from provisioning import entering, locking
 from provisioning.models import Claim, Lock, Token
-from tests.factories import refused
+from tests.factories import refused, tried
 from tests.portal.reading import comes_back, everything, page, said
 from tests.provisioning.making import HOME, THIEF
 from tests.provisioning.stolen import Stolen, poll, real_phone, steal
@@ -381,3 +381,17 @@ def test_tries_without_a_card_are_a_line(world: World) -> None:
     assert "And 1 further try from 1 address in the last 24 hours" in said(
         signed_in(world.ana).get("/approvals/")
     )
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("OBIHAI/OBi302-3.2.2.5921", "it is of a phone that is not served here, Obihai OBi302"),
+        ("curl/8.5.0", "it calls itself curl/8.5.0"),
+        ("", "it says nothing of itself"),
+    ],
+)
+def test_a_card_says_what_it_was_that_asked(world: World, agent: str, words: str) -> None:
+    assert tried(world.acme.other_phone, agent=agent, product="") is not None
+
+    assert f"Its agent does not fit: {words}" in said(signed_in(world.ana).get("/approvals/"))
