@@ -11,6 +11,11 @@ Value = int | bool | str | list[str]
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-_]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
 _DIALLED = re.compile(r"[0-9A-Za-z*#+._\-]{0,40}")
 _WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_IMAGE = re.compile(
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~%(),+@=-]+)+"
+)
+_LONGEST_ADDRESS = 255  # what most phones can keep
 _DAY = 24 * 60
 _SHORTEST = 60  # minutes of a window: some families know whole hours only
 
@@ -92,6 +97,18 @@ def place() -> Bounds:
         return text
 
     return Bounds(Kind.TEXT, check)
+
+
+def image() -> Bounds:
+    """The address of a file on a web server, or nothing."""
+
+    def check(value: Any) -> str:
+        text = value.strip() if isinstance(value, str) else "?"
+        if text and (len(text) > _LONGEST_ADDRESS or not _IMAGE.fullmatch(text)):
+            raise ValueError("the http or https address of one file, without blanks, or nothing.")
+        return text
+
+    return Bounds(Kind.TEXT, check, optional=True)
 
 
 def dialled() -> Bounds:

@@ -46,6 +46,7 @@ class Setting:
     group: Group
     default: Value
     bounds: Bounds
+    for_models: bool = False  #: given for a model or a phone, never for all phones of an account
 
     def read(self, value: Any) -> Value:
         """Return the value as it is kept; Invalid names this setting."""
@@ -339,6 +340,16 @@ def _table() -> list[Setting]:
             fetching,
             "",
             bounds.window(),
+        ),
+        Setting(
+            "firmware",
+            "Firmware",
+            "The address of the image that the phone shall run, by http or https; it fetches it at its next"
+            " check-in. Empty: none, it keeps what it has and never updates by itself.",
+            fetching,
+            "",
+            bounds.image(),
+            for_models=True,
         ),
         Setting(
             "web_page",

@@ -70,6 +70,7 @@ VOCABULARY = (
     "syslog_level",
     "poll_hours",
     "poll_window",
+    "firmware",
 )
 
 
@@ -217,6 +218,7 @@ class PhoneSettings:
     user_password: str = field(default="", repr=False)
     poll_minute: int = 0  #: minute of the day, 0 to 1439, drawn once per device
     hardening: frozenset[str] = frozenset(HARDENING)
+    firmware: str = ""  #: address of the image that it shall run; empty: none, it keeps what it has
     generation: str | None = None  #: firmware generation when known, otherwise the model's own
     raw: tuple[tuple[str, str], ...] = ()  #: the vendor's own keys that people added, in order
 

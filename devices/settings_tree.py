@@ -1,5 +1,6 @@
 """Neutral settings, given and taken back at every level, and what a phone's file is made of."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -62,6 +63,7 @@ def set_value(target: Target, *, by: Actor, name: str, value: Any, now: datetime
     setting = _setting(name)
     kept = setting.read(value)
     _needs(by, target)
+    _fits(setting, kept, target)
     now = now or timezone.now()
     with transaction.atomic():
         if isinstance(target, Device):
@@ -106,6 +108,18 @@ def _setting(name: str) -> Setting:
     if setting is None:
         raise Invalid(name, f"There is no setting {name!r}.")
     return setting
+
+
+def _fits(setting: Setting, value: Value, target: Target) -> None:
+    """Refuse what is no setting of a whole account, and what the vendor's files cannot carry."""
+    if isinstance(target, Account):
+        if setting.for_models:
+            raise Invalid(setting.name, f"{setting.title}: give it for a model or for a phone.")
+        return
+    family = catalog().families.get(target.family)
+    limit = family.limits.get(setting.name) if family else None
+    if family and limit and not re.fullmatch(limit, str(value)):
+        raise Invalid(setting.name, f"{setting.title}: {family.name} cannot carry this value.")
 
 
 def account_of(target: Target) -> Account:
@@ -337,6 +351,7 @@ def _phone(
         user_password=secrets.open_text(secrets.Kind.USER_PASSWORD, device.code, device.user_password),
         poll_minute=device.poll_minute,
         hardening=frozenset(protections),
+        firmware=values["firmware"],
         generation=generation,
         raw=raw,
     )

@@ -76,6 +76,16 @@ def hours_and_minutes(minutes: int) -> str:
     return f"{hours}:{rest}"
 
 
+def scheme_of(address: str) -> str:
+    """Return what an address begins with: http or https."""
+    return address.partition("://")[0]
+
+
+def folder_of(address: str) -> str:
+    """Return host and folder of a file's address, for phones that add the file's name themselves."""
+    return address.partition("://")[2].rpartition("/")[0]
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "signed_hours": signed_hours,
     "clock_offset": clock_offset,
@@ -88,4 +98,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "first_day": first_day,
     "turn_rule": turn_rule,
     "hours_and_minutes": hours_and_minutes,
+    "scheme_of": scheme_of,
+    "folder_of": folder_of,
 }

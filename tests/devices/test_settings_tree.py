@@ -187,6 +187,12 @@ def test_an_account_always_has_a_time_zone(tree: Tree) -> None:
         ("poll_window", "22:00-24:00"),
         ("backlight_seconds", "61"),
         ("date_format", "backwards"),
+        ("firmware", "ftp://fw.example.org/a.rom"),
+        ("firmware", "https://fw.example.org"),
+        ("firmware", "https://fw.example.org/a.rom\nx"),
+        ("firmware", "https://fw.example.org/a rom"),
+        ("firmware", f"https://fw.example.org/{'a' * 240}"),
+        ("firmware", None),
         ("no_such_setting", 1),
     ],
 )
@@ -237,6 +243,42 @@ def test_only_managers_of_the_account_set_values(tree: Tree, phone: Device, who:
 def test_a_manager_sets_nothing_above_his_account(tree: Tree) -> None:
     with pytest.raises(Forbidden):
         set_value(tree.harbour, by=tree.ana, name="language", value="de")
+
+
+def test_firmware_is_pinned_for_a_model_or_a_phone_never_for_a_whole_account(
+    tree: Tree, phone: Device
+) -> None:
+    image = "https://fw.example.org/T46S-66.86.0.15.rom"
+
+    with pytest.raises(Invalid) as error:
+        set_value(tree.acme, by=tree.ana, name="firmware", value=image)
+    assert (error.value.field, error.value.detail) == (
+        "firmware",
+        "Firmware: give it for a model or for a phone.",
+    )
+    assert not SettingValue.objects.exists()
+    set_value(model_in(tree.acme, "yealink", "T46S"), by=tree.ana, name="firmware", value=image)
+    assert tuple(effective(phone)["firmware"]) == (image, Level.MODEL, "Yealink T46S, Acme")
+    assert phone_settings([phone])[phone.pk].firmware == image
+    set_value(phone, by=tree.ana, name="firmware", value="")  # this one keeps what it has
+    assert tuple(effective(phone)["firmware"]) == ("", Level.PHONE, "Desk")
+
+
+@pytest.mark.parametrize(
+    ("family", "model", "address"),
+    [
+        ("grandstream", "GXP2170", "https://fw.example.org/newest.bin"),
+        ("cisco", "8841", "https://fw.example.org/sip(88).loads"),
+    ],
+)
+def test_firmware_that_the_vendor_cannot_name_is_refused(
+    tree: Tree, family: str, model: str, address: str
+) -> None:
+    with pytest.raises(Invalid) as error:
+        set_value(model_in(tree.acme, family, model), by=tree.ana, name="firmware", value=address)
+
+    assert error.value.field == "firmware"
+    assert not SettingValue.objects.exists()
 
 
 def test_a_setting_reaches_the_phones_below_and_no_others(tree: Tree, phone: Device) -> None:

@@ -71,6 +71,7 @@ def everything(family: str, model: str, **changes: object) -> PhoneSettings:
         time=TimeSettings("Europe/Berlin", "ntp.example.org", "day-month-year", "24"),
         poll=PollSettings(6, 22 * 60, 6 * 60),
         backlight=60,
+        firmware="http://fw.example.org/images/gxp2170fw.bin",
         lines=lines,
         keys=(),
         **changes,  # type: ignore[arg-type]

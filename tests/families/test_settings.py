@@ -49,6 +49,10 @@ def _another_language(family: str) -> str:
     return "de" if "de" in catalog().families[family].values["language"] else "en"
 
 
+#: A name that every vendor could have given.
+IMAGE = "https://fw.example.org/1.0/t46fw.bin"
+
+
 #: For each setting: a phone without it, and the same phone with it.
 CHANGES = {
     "sip_server": lambda phone: (phone, _sip(phone, host="other.example.org")),
@@ -87,6 +91,7 @@ CHANGES = {
     ),
     "poll_hours": lambda phone: (phone, replace(phone, poll=PollSettings(4))),
     "poll_window": lambda phone: (phone, replace(phone, poll=PollSettings(24, 22 * 60, 6 * 60))),
+    "firmware": lambda phone: (phone, replace(phone, firmware=IMAGE)),
 }
 
 
