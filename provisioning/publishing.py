@@ -201,7 +201,7 @@ def publish_lists(rows: Iterable[int] = (), *, now: datetime | None = None) -> w
 def build_lists(number: int, now: datetime) -> wire.Lists:
     """Everything that the edge needs to know of windows, sites and networks."""
     standing = list(Ban.objects.standing(now))
-    allowed = AllowedNetwork.objects.filter(ends_at__gt=now)
+    allowed = AllowedNetwork.objects.standing(now)
 
     def timed(rows: Iterable[Ban | AllowedNetwork]) -> tuple[wire.TimedNetwork, ...]:
         return tuple(wire.TimedNetwork(row.network, row.ends_at.timestamp()) for row in rows)

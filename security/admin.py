@@ -33,5 +33,5 @@ class BanAdmin(LookOnly):
 
 @admin.register(AllowedNetwork)
 class AllowedNetworkAdmin(LookOnly):
-    list_display = ("network", "account", "reason", "granted_by", "ends_at")
+    list_display = ("network", "account", "reason", "proposed_by", "granted_by", "ends_at", "ended_at")
     list_select_related = ("account",)

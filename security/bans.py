@@ -10,7 +10,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
-from security.models import Ban
+from security.models import AllowedNetwork, Ban
 from security.networks import Network
 from security.signals import addresses_changed
 
@@ -36,16 +36,25 @@ def lift(ban: Ban, *, by: Actor, reason: str = "", now: datetime | None = None) 
     """End a ban or block now."""
     _needs(by, Ban.Kind(ban.kind))
     why = cleaning.one_line("reason", reason, longest=300)
-    now = now or timezone.now()
     with transaction.atomic():
-        ban = Ban.objects.select_for_update().get(pk=ban.pk)
-        if ban.lifted_at is not None or ban.ends_at <= now:
-            raise Refusal("B7", f"It is over already: {ban.network} is not {ban.kind}.", code="over")
-        ban.lifted_at, ban.lifted_by = now, by.label[:200]
-        ban.save(update_fields=["lifted_at", "lifted_by"])
-        audit.record(by, f"address.{_undone(ban)}", ban, account=tenants.platform(), now=now, reason=why)
-        addresses_changed.send(sender=Ban)
+        return end(ban, by=by, rule="B7", reason=why, now=now or timezone.now())
+
+
+def end(ban: Ban, *, by: Actor, rule: str, reason: str, now: datetime) -> Ban:
+    """End a ban or block inside the caller's transaction; whether the actor may is the caller's business."""
+    ban = Ban.objects.select_for_update().get(pk=ban.pk)
+    if ban.lifted_at is not None or ban.ends_at <= now:
+        raise Refusal(rule, f"It is over already: {ban.network} is not {ban.kind}.", code="over")
+    ban.lifted_at, ban.lifted_by = now, by.label[:200]
+    ban.save(update_fields=["lifted_at", "lifted_by"])
+    audit.record(by, f"address.{_undone(ban)}", ban, account=tenants.platform(), now=now, reason=reason)
+    addresses_changed.send(sender=Ban)
     return ban
+
+
+def may_see_all(by: Actor) -> bool:
+    """Whether the actor sees, sets and lifts every ban (B7): a power that only the whole platform gives."""
+    return _holds(by, Power.LIFT_BAN)
 
 
 def _keep_out(
@@ -63,6 +72,8 @@ def _keep_out(
         # One at a time, so that two people cannot set the same one twice.
         Account.objects.select_for_update(no_key=True).get(pk=tenants.platform().pk)
         standing = Ban.objects.standing(now).holding(network).filter(kind=kind).order_by("-ends_at").first()
+        if kind is Ban.Kind.BLOCKED:
+            _not_allowed_as_well(network, now)
         if standing is not None:
             end = standing.ends_at.strftime("%d %B %Y, %H:%M UTC")
             raise Refusal("B3", f"{standing.network} is {kind} until {end}; lift that first.", code="already")
@@ -92,9 +103,23 @@ def _keep_out(
 
 def _needs(by: Actor, kind: Ban.Kind) -> None:
     """Bans are the platform's: a power held in one account only does not reach them."""
-    power = Power.LIFT_BAN if kind is Ban.Kind.BANNED else Power.BLOCK_ADDRESS
-    if not any(len(path) == Account.steplen for path in by.paths(power)):
+    if not _holds(by, Power.LIFT_BAN if kind is Ban.Kind.BANNED else Power.BLOCK_ADDRESS):
         raise Forbidden("B7" if kind is Ban.Kind.BANNED else "B3")
+
+
+def _holds(by: Actor, power: Power) -> bool:
+    return any(len(path) == Account.steplen for path in by.paths(power))
+
+
+def _not_allowed_as_well(network: Network, now: datetime) -> None:
+    allowed = AllowedNetwork.objects.standing(now).touching(network).select_related("account").first()
+    if allowed is not None:
+        raise Refusal(
+            "B8",
+            f"{allowed.network} is allowed to {allowed.account}; end that first.",
+            code="allowed",
+            field="network",
+        )
 
 
 def _undone(ban: Ban) -> str:

@@ -22,6 +22,10 @@ class BanQuerySet(models.QuerySet["Ban"]):
         """Keep those that hold the whole network."""
         return self.filter(first__lte=network.hex_first, last__gte=network.hex_last)
 
+    def touching(self, network: Network) -> Self:
+        """Keep those that share an address with the network."""
+        return self.filter(first__lte=network.hex_last, last__gte=network.hex_first)
+
 
 class Ban(models.Model):
     """A time in which an address gets nothing at the root URL (BANNED), or nothing at all (BLOCKED)."""
@@ -67,24 +71,66 @@ class Ban(models.Model):
         return Network.from_hex(self.first, self.last)
 
 
+class Unblocking(models.Model):
+    """Somebody ended the ban of the address he was at (B6); it counts towards his limit and the address's."""
+
+    ban = models.ForeignKey(Ban, on_delete=models.CASCADE, related_name="unblockings")
+    person = models.CharField(max_length=200)
+    first = models.CharField(max_length=32)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["person", "at"], name="unblocking_person"),
+            models.Index(fields=["first", "at"], name="unblocking_origin"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ban} by {self.person}"
+
+
+class AllowedQuerySet(ScopedQuerySet):
+    def standing(self, now: datetime) -> Self:
+        """Keep the allowances that are granted and in force."""
+        return self.filter(ends_at__gt=now, ended_at=None).exclude(granted_at=None)
+
+    def touching(self, network: Network) -> Self:
+        """Keep those that share an address with the network."""
+        return self.filter(first__lte=network.hex_last, last__gte=network.hex_first)
+
+    def waiting(self, now: datetime) -> Self:
+        """Keep what was proposed and not decided yet."""
+        return self.filter(ends_at__gt=now, ended_at=None, granted_at=None)
+
+
 class AllowedNetwork(models.Model):
-    """A network whose phones are known in number: thresholds are higher there (B8)."""
+    """A network whose phones are known in number: thresholds are higher there (B8). First it is proposed."""
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="allowed_networks")
     first = models.CharField(max_length=32)
     last = models.CharField(max_length=32)
     reason = models.CharField(max_length=300)
-    granted_by = models.CharField(max_length=200)
+    proposed_by = models.CharField(max_length=200)
+    granted_by = models.CharField(max_length=200, blank=True)
+    granted_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = ScopedQuerySet.as_manager()
+    objects = AllowedQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-id"]
         constraints = [
-            models.CheckConstraint(name="allowed_range_ordered", condition=Q(first__lte=F("last")))
+            models.CheckConstraint(name="allowed_range_ordered", condition=Q(first__lte=F("last"))),
+            models.CheckConstraint(
+                name="allowed_ends_after_start",
+                condition=Q(ends_at__gt=F("created_at")),
+                violation_error_message="An allowance ends after it is proposed.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -93,3 +139,9 @@ class AllowedNetwork(models.Model):
     @property
     def network(self) -> Network:
         return Network.from_hex(self.first, self.last)
+
+    def state(self, now: datetime) -> str:
+        """One word: proposed, allowed, refused (ended before anybody granted it) or ended."""
+        if self.ended_at is not None or self.ends_at <= now:
+            return "refused" if self.granted_at is None and self.ended_at is not None else "ended"
+        return "proposed" if self.granted_at is None else "allowed"

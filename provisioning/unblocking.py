@@ -1,0 +1,101 @@
+"""A signed-in person ends the ban of the address he is at, within limits; nothing is forgotten by it (B6)."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import tenants
+from accounts.models import Account
+from accounts.refusals import Refusal
+from accounts.scope import Actor
+from devices.models import Device
+from provisioning.models import FailureKey, Proof
+from provisioning.standing import PROVED_TIME
+from security import bans
+from security.models import Ban, Unblocking
+from security.networks import Network, origin_of, parse_address, show_address
+
+LIMIT, LIMIT_TIME = 3, timedelta(hours=24)
+_HOURS = int(LIMIT_TIME.total_seconds() // 3600)
+
+
+def unblock(address: str, *, by: Actor, now: datetime | None = None) -> Ban:
+    """End the ban of this address, where the actor must be himself.
+
+    Refused for any other address, for a block or a wider network, beyond three in 24 hours for a person or an
+    address, and a second time where none of the phones that he may see was proved or refused in 30 days.
+    """
+    now = now or timezone.now()
+    origin = origin_of(parse_address(address))
+    with transaction.atomic():
+        # One at a time, so that the limits hold for whoever asks twice at once.
+        Account.objects.select_for_update(no_key=True).get(pk=tenants.platform().pk)
+        if (why_not := refusal(address, by=by, now=now)) is not None:
+            raise why_not
+        for ban in _standing(origin, now):
+            Unblocking.objects.create(ban=ban, person=_person(by), first=origin.hex_first, at=now)
+            ended = bans.end(ban, by=by, rule="B6", reason="Unblocked by somebody at this address", now=now)
+    return ended
+
+
+def refusal(address: str, *, by: Actor, now: datetime) -> Refusal | None:
+    """Why the actor may not end the ban of this address; None when he may."""
+    where = parse_address(address)
+    origin, shown = origin_of(where), show_address(where)
+    if all(origin_of(parse_address(own)) != origin for own in by.addresses):
+        return Refusal(
+            "B6", f"Only somebody at {shown} can unblock it, or platform support.", code="not-there"
+        )
+    standing = _standing(origin, now)
+    if any(ban.kind == Ban.Kind.BLOCKED for ban in standing):
+        return Refusal("B6", f"{shown} was blocked by platform support, who alone end that.", code="blocked")
+    if not standing:
+        return Refusal("B6", f"{shown} is not banned.", code="not-banned")
+    if wider := next((ban for ban in standing if ban.network != origin), None):
+        return Refusal(
+            "B6", f"All of {wider.network} is banned; only platform support ends that.", code="wider-ban"
+        )
+    return _beyond_limits(origin, shown, by, now)
+
+
+def _beyond_limits(origin: Network, shown: str, by: Actor, now: datetime) -> Refusal | None:
+    lately = Unblocking.objects.filter(at__gt=now - LIMIT_TIME)
+    by_person = lately.filter(person=_person(by)).count()
+    here = lately.filter(first=origin.hex_first).count()
+    if max(by_person, here) >= LIMIT:
+        whose = "You have" if by_person >= LIMIT else f"People at {shown} have"
+        return Refusal(
+            "B6",
+            f"{whose} ended {LIMIT} bans in the last {_HOURS} hours. Platform support can end this one.",
+            code="too-often",
+        )
+    if max(by_person, here) >= 1 and not _phone_was_there(origin, by, now):
+        return Refusal(
+            "B6",
+            "A second time this takes a phone of yours that worked or was refused at this address.",
+            code="no-phone-there",
+        )
+    return None
+
+
+def _standing(origin: Network, now: datetime) -> list[Ban]:
+    return list(Ban.objects.standing(now).holding(origin).order_by("pk"))
+
+
+def _phone_was_there(origin: Network, by: Actor, now: datetime) -> bool:
+    seen = Device.objects.visible_to(by)
+    proved = Proof.objects.filter(
+        first=origin.hex_first, at__gte=now - PROVED_TIME, device__in=seen.values("pk")
+    )
+    refused = FailureKey.objects.filter(
+        first=origin.hex_first, hour__gte=now - PROVED_TIME, label__in=seen.values("mac")
+    )
+    return proved.exists() or refused.exists()
+
+
+def _person(by: Actor) -> str:
+    """Who he is, whoever he acts for."""
+    if by.user is not None:
+        return f"user {by.user.pk}"
+    return f"key {by.api_key.pk}" if by.api_key is not None else by.label
