@@ -48,7 +48,8 @@ MEANS: dict[Power, str] = {
     Power.ANSWER_APPROVAL: "Answer for a phone that was refused",
     Power.QUARANTINE_DEVICE: "Quarantine a phone",
     Power.EDIT_DEVICES: "Add, change, swap and remove phones, their lines and keys",
-    Power.EDIT_EXTENSIONS: "Make and change extensions, and give them new secrets without seeing one",
+    Power.EDIT_EXTENSIONS: "Make and change extensions, give them new secrets without seeing one, and keep"
+    " the company directory",
     Power.EDIT_SITES: "Say which networks a site has",
     Power.EDIT_SETTINGS: "Change settings, and those policies that are the account's own",
     Power.EDIT_PEOPLE: "Add people and API keys up to his own role, and take them out",

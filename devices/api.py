@@ -37,6 +37,9 @@ class ExtensionShape(Shape):
     barge_in = serializers.BooleanField(
         required=False, help_text="Others who show the shared line may join its call."
     )
+    in_directory = serializers.BooleanField(
+        required=False, help_text="Whether the phones of its account show it in their directory."
+    )
     phones = serializers.IntegerField(read_only=True, help_text="On two or more: a shared line.")
     exposed_since = serializers.DateTimeField(
         read_only=True, allow_null=True, help_text="Since when the secret may be known to others."

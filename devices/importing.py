@@ -84,7 +84,7 @@ def plan(account: Account, data: bytes) -> Plan:
         rows.append(_row(line, values, present, seen))
     total = len(present) + sum(row.what == "added" for row in rows)
     if total > directory.MOST:
-        raise Invalid("file", f"A directory holds {directory.MOST} contacts; this would make {total}.")
+        raise Invalid("table", f"A directory holds {directory.MOST} contacts; this would make {total}.")
     said = repr([(row.line, row.what, row.name, row.numbers, row.before) for row in rows])
     return Plan(tuple(rows), ignored, total, hashlib.sha256(said.encode()).hexdigest()[:32])
 
@@ -99,13 +99,13 @@ def run(account: Account, *, by: Actor, data: bytes, expected: str = "", now: da
         wanted = plan(account, data)
         if refused := wanted.of("refused"):
             first = refused[0]
-            raise Invalid("file", f"Line {first.line}: {first.reason} Nothing was imported.")
+            raise Invalid("table", f"Line {first.line}: {first.reason} Nothing was imported.")
         if expected and wanted.mark != expected:
             raise Refusal(
                 "input",
                 "The directory has changed since you looked at this import. Look at it again.",
                 code="changed-meanwhile",
-                field="file",
+                field="table",
             )
         if wanted.can_be_kept:
             _keep(account, wanted, now)
@@ -181,12 +181,12 @@ def _lines(data: bytes) -> tuple[list[tuple[int, dict[str, str]]], tuple[str, ..
             columns, ignored = _columns(cells)
             continue
         if len(found) >= 2 * directory.MOST:
-            raise Invalid("file", f"This is more than {2 * directory.MOST} rows.")
+            raise Invalid("table", f"This is more than {2 * directory.MOST} rows.")
         found.append((line, _values(columns, cells)))
     if columns is None:
-        raise Invalid("file", "The file is empty.")
+        raise Invalid("table", "The file is empty.")
     if not found:
-        raise Invalid("file", "Below its heading the table has no rows.")
+        raise Invalid("table", "Below its heading the table has no rows.")
     return found, ignored
 
 
@@ -198,19 +198,19 @@ def _cells(reader: Any) -> Iterator[tuple[int, list[str]]]:
             yield begins, cells
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise Invalid("file", f"From line {begins} on this is no table: {error}.") from error
+        raise Invalid("table", f"From line {begins} on this is no table: {error}.") from error
 
 
 def _text(data: bytes) -> str:
     if len(data) > LARGEST:
-        raise Invalid("file", "A table for an import has one megabyte at most.")
+        raise Invalid("table", "A table for an import has one megabyte at most.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Invalid("file", f"Line {line} is not UTF-8. Save the table as CSV UTF-8.") from error
+        raise Invalid("table", f"Line {line} is not UTF-8. Save the table as CSV UTF-8.") from error
     if "\0" in text:
-        raise Invalid("file", "This is no text. Save the table as CSV UTF-8.")
+        raise Invalid("table", "This is no text. Save the table as CSV UTF-8.")
     return text
 
 
@@ -223,21 +223,21 @@ def _delimiter(text: str) -> str:
 def _columns(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
     """Which field each column is; one that is no field is "" and named among the ignored."""
     if len(cells) > COLUMNS:
-        raise Invalid("file", f"The table has more than {COLUMNS} columns.")
+        raise Invalid("table", f"The table has more than {COLUMNS} columns.")
     meant = {word: field for field, words in HEADERS.items() for word in words}
     columns: list[str] = []
     ignored: list[str] = []
     for cell in cells:
         field = meant.get("".join(c for c in cell.casefold() if c.isalnum()), "")
         if field and field in columns:
-            raise Invalid("file", f"Two columns of the table are the {field}.")
+            raise Invalid("table", f"Two columns of the table are the {field}.")
         columns.append(field)
         if not field and cell.strip():
             ignored.append(cell.strip()[:60])
     if not {"name", "first", "last"}.intersection(columns):
-        raise Invalid("file", "Its first line has no column “Name”.")
+        raise Invalid("table", "Its first line has no column “Name”.")
     if not set(directory.NUMBERS).intersection(columns):
-        raise Invalid("file", "Its first line has no column “Number”, “Mobile” or “Other”.")
+        raise Invalid("table", "Its first line has no column “Number”, “Mobile” or “Other”.")
     return columns, tuple(ignored)
 
 

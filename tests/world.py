@@ -15,10 +15,10 @@ from accounts.authentication import actor_of
 from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
-from devices import appearances, extensions, profiles
+from devices import appearances, directory, extensions, profiles
 from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
-from devices.models import Device, Extension, Profile, Site
+from devices.models import Contact, Device, Extension, Profile, Site
 from devices.phone import KeyKind
 from provisioning import approvals, claims, entering, locking, sites, unlock_all, windows
 from provisioning.models import Approval, Job, Token, Window
@@ -44,6 +44,7 @@ class Tenant:
     other_phone: Device
     extension: Extension
     profile: Profile
+    contact: Contact
     window: Window
     approval: Approval
     job: Job
@@ -55,12 +56,13 @@ class Tenant:
     @property
     def words(self) -> list[str]:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
-        rows += [self.profile]
+        rows += [self.profile, self.contact]
         rows += [self.window, self.approval, self.job]
         codes = [str(row.code) for row in rows] + [self.key_code]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
         names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name, self.profile.name]
+        names.append(self.contact.name)
         return [*codes, *people, *macs, *names, self.extension.username, self.extension.display_name]
 
 
@@ -163,6 +165,7 @@ def make_tenant(
     keyed = [KeyRow(3, KeyKind.BLF, "207", "Carla")]
     profile = profiles.create(account, by=by, name=f"Desks of {slug}", family="yealink", keys=keyed)
     profiles.apply(profile, by=by, devices=[phone])
+    contact = directory.add(account, by=by, name=f"Porter of {slug}", number="4711")
     request = claims.Request(
         mac=phone.mac,
         file_name=f"{phone.mac}.boot",
@@ -187,8 +190,8 @@ def make_tenant(
     )
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
-        extension=extension, profile=profile, window=window, approval=card, job=job, key=text,
-        key_code=str(key.code), secret=secret,
+        extension=extension, profile=profile, contact=contact, window=window, approval=card, job=job,
+        key=text, key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
     )  # fmt: skip
 

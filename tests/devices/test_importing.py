@@ -77,7 +77,7 @@ def test_one_wrong_row_keeps_all_from_being_imported(acme: Account, ana: Actor) 
     ]
     assert seen.rows[4].reason == "This name stands in line 2 already."
     assert not seen.can_be_kept
-    assert refused.value.field == "file"
+    assert refused.value.field == "table"
     assert contacts(acme) == []
     assert (AuditEntry.objects.count(), directory.revision(acme.pk)) == before
 
@@ -104,7 +104,7 @@ def test_what_is_no_table_is_refused_in_words(
     with pytest.raises(Invalid, match=said) as refused:
         importing.run(acme, by=ana, data=data)
 
-    assert refused.value.field == "file"
+    assert refused.value.field == "table"
     assert contacts(acme) == []
 
 
