@@ -10,6 +10,7 @@ _NUMBER = re.compile(r"(?<=[._])\d+(?=[._@]|$)")
 _PLAIN = {"setting-files", "settings", "sysConf", "VOIP_CONFIG_FILE"}
 _NAMED = {"gs_provision", "flat-profile"}  # documents of one element a setting, by its name or its tag
 _SUMMED_HEAD = 16
+_REPEATED = {"static.security.user_password", "security.user_password"}  # one line a user, named in the value
 _MARKS = {"idx", "index", "perm"}  # attributes that count or permit, and are no settings
 
 
@@ -95,6 +96,7 @@ def _read_lines(body: bytes) -> dict[str, str]:
             continue
         key, sign, value = line.partition(" =")
         assert sign, line
+        assert key not in found or key in _REPEATED, f"{key} stands twice"
         value = value.strip(" \t")
         found[key] = f"{found[key]}\n{value}" if key in found else value
     return found

@@ -1,13 +1,17 @@
-"""Files as they were when a person last looked at them; LATCHKEY_GOLDEN=write renews them."""
+"""Files as they were when a person last looked at them; LATCHKEY_GOLDEN=write renews them.
+
+Each is also read by a reader of the tests' own, strictly, and holds no key without a public source.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from devices.catalog import catalog
+from devices.catalog import FAMILIES, catalog
 from provisioning.compiling import CompiledFile, compile_bootstrap, compile_full
-from tests.families.samples import ENTRY, MAC, PRIVATE, ROOT, name_of, settings
+from tests.families.reading import bare, read
+from tests.families.samples import ENTRY, MAC, PRIVATE, ROOT, SECRETS, TOKEN, name_of, settings
 
 GOLDEN = Path(__file__).parent / "golden"
 MODELS = [
@@ -107,3 +111,45 @@ def test_files_are_as_they_were(family, model):
     kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
     assert kept == {name: file.body for name, file in files.items()}
+
+
+def _kept(family: str, model: str) -> dict[str, bytes]:
+    folder = GOLDEN / family / model
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _sourced(family: str) -> set[str]:
+    """The keys of keys.txt: each stands indented below the address of its source."""
+    source, found = "", set()
+    for line in (FAMILIES / family / "keys.txt").read_text().splitlines():
+        if line.startswith("  "):
+            assert source.startswith("https://"), line
+            found.add(line.strip())
+        elif line and not line.startswith("#"):
+            source = line
+    return found
+
+
+def test_there_are_enough_of_them_and_every_firmware_has_one():
+    generations = {(code, catalog().families[code].models[model].generation) for code, model in MODELS}
+
+    assert len(set(MODELS)) == len(MODELS) >= 40
+    assert generations == {(f.code, code) for f in catalog().families.values() for code in f.generations}
+    assert sorted(f"{path.parent.name}/{path.name}" for path in GOLDEN.glob("*/*")) == sorted(
+        "/".join(pair) for pair in MODELS
+    )
+
+
+@pytest.mark.parametrize(("family", "model"), MODELS)
+def test_files_are_well_formed_and_every_key_of_them_has_a_source(family, model):
+    vendor, sourced = catalog().families[family], _sourced(family)
+
+    read_back = {name: read(vendor.format, body) for name, body in _kept(family, model).items()}
+
+    assert {bare(key) for found in read_back.values() for key in found} - sourced == set()
+    values = {name: set(found.values()) for name, found in read_back.items()}
+    private = set().union(*(told for name, told in values.items() if name.startswith("private/")))
+    root = set().union(*(told for name, told in values.items() if name.startswith("root/")))
+    assert SECRETS[0] in private
+    assert not any(secret in value for secret in SECRETS for value in root)
+    assert any(TOKEN in value for value in private)
