@@ -5,16 +5,14 @@ from rest_framework.routers import SimpleRouter
 
 from accounts import api as accounts_api
 from devices import api as devices_api
-from devices import api_directory
 from portal import api
-from provisioning.api import customers, devices, policies, resyncs, sites, windows
+from provisioning.api import customers, devices, policies, previews, resyncs, sites, windows
 
 router = SimpleRouter()
 router.register("accounts", accounts_api.AccountDoor, "account")
 router.register("api-keys", accounts_api.ApiKeyDoor, "api-key")
 router.register("audit", accounts_api.AuditDoor, "audit")
 router.register("devices", devices.DeviceDoor, "device")
-router.register("directory/contacts", api_directory.ContactDoor, "contact")
 router.register("extensions", devices_api.ExtensionDoor, "extension")
 router.register("profiles", devices_api.ProfileDoor, "profile")
 router.register("sites", sites.SiteDoor, "site")
@@ -42,6 +40,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         policies.PolicyDoor.as_view({"put": "update", "delete": "destroy"}),
         name="policy-detail",
     ),
+    path("settings/preview/", previews.SettingsPreview.as_view(), name="settings-preview"),
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
     path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
     path("explain/", windows.Explain.as_view(), name="explain"),

@@ -13,9 +13,7 @@ from accounts.models import Account, ApiKey, AuditEntry, Membership, User
 from accounts.roles import Role
 from devices.models import (
     Appearance,
-    Contact,
     Device,
-    Directory,
     Extension,
     Key,
     Profile,
@@ -45,7 +43,6 @@ WITHOUT_GET = {"nowhere", "unlock-all", "resync", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {
-    "contact-bring-in",
     "profile-apply",
     "profile-take-off",
     "extension-new-secret",
@@ -53,12 +50,14 @@ WITHOUT_GET |= {
     "account-delete",
     "account-restore",
     "account-move",
+    "device-files",
+    "settings-preview",
 }
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
-    RawValue, Contact, Directory, Site, SiteNetwork,
+    RawValue, Site, SiteNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent,
     AuditEntry,
 )  # fmt: skip

@@ -23,7 +23,7 @@ def _code(name: str) -> Args:
 
 phone, site, window, job = _code("phone"), _code("site"), _code("window"), _code("job")
 approval, extension = _code("approval"), _code("extension")
-profile, contact = _code("profile"), _code("contact")
+profile = _code("profile")
 
 
 def policy(tenant: Tenant) -> dict[str, Any]:
@@ -52,10 +52,10 @@ API: dict[str, Args] = {
     **{f"device-{name}": phone for name in ("retire", "swap", "move", "resync")},
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
     "device-keys": phone,
+    "device-files": phone,
+    "settings-preview": _none,
     "profile-list": _none,
     **{f"profile-{name}": profile for name in ("detail", "apply", "take-off")},
-    **dict.fromkeys(("contact-list", "contact-bring-in", "contact-take-out"), _none),
-    "contact-detail": contact,
     "policy-detail": policy,
     **{f"account-{name}": account for name in ("detail", "delete", "restore", "move")},
     "api-key-detail": key,
@@ -68,7 +68,6 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out"}
 
 #: The pages likewise.
 PAGES: dict[str, Args] = {
@@ -85,6 +84,7 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("extension-secret", "extension-mark"), extension),
     **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine", "phone-resync"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
+    "phone-files": phone,
     "approval": approval,
     **dict.fromkeys(("window", "window-close"), window),
     "job": job,
@@ -206,9 +206,6 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "extension-expose": [("post", {})],
         "policy-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
         "extension-list": [("post", line)],
-        "contact-list": [("post", {"account": slug, "name": "Taxi", "number": "33"})],
-        "contact-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
-        "contact-bring-in": [("post", {"account": slug, "table": "Name;Number\nTaxi;33", "keep": True})],
         "extension-detail": [("patch", {"display_name": "Renamed"}), ("delete", None)],
         "site-list": [("post", {"account": slug, "name": "New", "networks": []})],
         "site-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
@@ -216,6 +213,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "window-detail": [("delete", None)],
         "approval-detail": [("post", {"decision": "deny"})],
         "unlock-all": [("post", {"account": slug, "for": "24h"})],
+        "settings-preview": [("post", [{"account": slug, "name": "language", "value": "de"}])],
         "device-resync": [("post", {"reboot": True})],
         "resync": [("post", {"account": slug})],
     }

@@ -25,7 +25,7 @@ from portal.pages.presence import presence_of
 from portal.pages.rows import phone_rows
 from portal.resync_card import resync_card
 from portal.templatetags.latchkey import when
-from provisioning import locking, policies, taking_back
+from provisioning import locking, policies, previewing, taking_back
 from provisioning.models import Approval, DeviceEvent
 
 A_PAGE = 50
@@ -61,6 +61,7 @@ def frame_of(request: PageRequest, device: Device, tab: str) -> dict[str, Any]:
             "retire": request.actor.may(Power.RETIRE_DEVICE, path),
             "move": request.actor.may(Power.MOVE_DEVICE, path),
             "answer": request.actor.may(Power.ANSWER_APPROVAL, path),
+            "files": previewing.may_see(request.actor, device.account),
         },
     }
 

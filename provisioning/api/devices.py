@@ -22,6 +22,7 @@ from provisioning import describing, entering, locking
 from provisioning.api import log
 from provisioning.api.fields import MacField
 from provisioning.api.keys import KeyVerbs
+from provisioning.api.previews import FileVerbs
 from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
 from provisioning.api.verbs import Verbs
 from provisioning.gate import State
@@ -145,7 +146,7 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
         return rows.filter(reach)
 
 
-class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, KeyVerbs, Verbs):
+class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, KeyVerbs, FileVerbs, Verbs):
     """The phones that the caller can see."""
 
     queryset = Device.objects.none()
