@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts import api as accounts_api
 from devices import api as devices_api
+from devices import api_directory
 from portal import api
 from provisioning.api import customers, devices, policies, previews, resyncs, sites, windows
 
@@ -13,6 +14,7 @@ router.register("accounts", accounts_api.AccountDoor, "account")
 router.register("api-keys", accounts_api.ApiKeyDoor, "api-key")
 router.register("audit", accounts_api.AuditDoor, "audit")
 router.register("devices", devices.DeviceDoor, "device")
+router.register("directory/contacts", api_directory.ContactDoor, "contact")
 router.register("extensions", devices_api.ExtensionDoor, "extension")
 router.register("profiles", devices_api.ProfileDoor, "profile")
 router.register("sites", sites.SiteDoor, "site")

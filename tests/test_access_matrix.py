@@ -13,7 +13,9 @@ from accounts.models import Account, ApiKey, AuditEntry, Membership, User
 from accounts.roles import Role
 from devices.models import (
     Appearance,
+    Contact,
     Device,
+    Directory,
     Extension,
     Key,
     Profile,
@@ -43,6 +45,7 @@ WITHOUT_GET = {"nowhere", "unlock-all", "resync", "policy-detail"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {
+    "contact-bring-in",
     "profile-apply",
     "profile-take-off",
     "extension-new-secret",
@@ -57,7 +60,7 @@ STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
-    RawValue, Site, SiteNetwork,
+    RawValue, Contact, Directory, Site, SiteNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent,
     AuditEntry,
 )  # fmt: skip

@@ -23,7 +23,7 @@ def _code(name: str) -> Args:
 
 phone, site, window, job = _code("phone"), _code("site"), _code("window"), _code("job")
 approval, extension = _code("approval"), _code("extension")
-profile = _code("profile")
+profile, contact = _code("profile"), _code("contact")
 
 
 def policy(tenant: Tenant) -> dict[str, Any]:
@@ -56,6 +56,8 @@ API: dict[str, Args] = {
     "settings-preview": _none,
     "profile-list": _none,
     **{f"profile-{name}": profile for name in ("detail", "apply", "take-off")},
+    **dict.fromkeys(("contact-list", "contact-bring-in", "contact-take-out"), _none),
+    "contact-detail": contact,
     "policy-detail": policy,
     **{f"account-{name}": account for name in ("detail", "delete", "restore", "move")},
     "api-key-detail": key,
@@ -68,6 +70,7 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out"}
 
 #: The pages likewise.
 PAGES: dict[str, Args] = {
@@ -206,6 +209,9 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "extension-expose": [("post", {})],
         "policy-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
         "extension-list": [("post", line)],
+        "contact-list": [("post", {"account": slug, "name": "Taxi", "number": "33"})],
+        "contact-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
+        "contact-bring-in": [("post", {"account": slug, "table": "Name;Number\nTaxi;33", "keep": True})],
         "extension-detail": [("patch", {"display_name": "Renamed"}), ("delete", None)],
         "site-list": [("post", {"account": slug, "name": "New", "networks": []})],
         "site-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
