@@ -84,7 +84,7 @@ def effective(device: Device) -> dict[str, Found]:
 def effective_many(devices: Iterable[Device]) -> dict[int, dict[str, Found]]:
     """As `effective` for many phones whose account and site are at hand, in two queries."""
     wanted = list(devices)
-    above = _given_above(device.account for device in wanted)
+    above = given_above(device.account for device in wanted)
     own: dict[int, dict[str, Value]] = {}
     for pk, name, value in SettingValue.objects.filter(
         device__in=[device.pk for device in wanted]
@@ -105,20 +105,20 @@ def effective_many(devices: Iterable[Device]) -> dict[int, dict[str, Found]]:
 def account_values(accounts: Iterable[Account]) -> dict[int, dict[str, Found]]:
     """Every setting as it holds for these accounts, by their keys, in one query."""
     wanted = list(accounts)
-    above = _given_above(wanted)
+    above = given_above(wanted)
     return {account.pk: _of_account(account, above) for account in wanted}
 
 
 def of_model(target: ModelIn) -> dict[str, Found]:
     """Every setting as it holds for a model in an account, whatever site a phone of it stands in."""
-    above = _given_above([target.account])
+    above = given_above([target.account])
     return _of_account(target.account, above) | _of_model(target, above)
 
 
 def given_for_models(accounts: Iterable[Account]) -> dict[int, dict[ModelIn, dict[str, Found]]]:
     """What holds for single models in these accounts, by the accounts' keys, in one query."""
     wanted = list(accounts)
-    above = _given_above(wanted)
+    above = given_above(wanted)
     found: dict[int, dict[ModelIn, dict[str, Found]]] = {}
     for account in wanted:
         rows = (row for path in account.ancestor_paths() for row in above.get(path, ()) if row.model)
@@ -131,7 +131,7 @@ def given_for_models(accounts: Iterable[Account]) -> dict[int, dict[ModelIn, dic
 _Above = Mapping[str, list[SettingValue]]
 
 
-def _given_above(accounts: Iterable[Account]) -> _Above:
+def given_above(accounts: Iterable[Account]) -> _Above:
     """The rows that accounts give for all their phones or for models, by the path of the account."""
     paths = {path for account in accounts for path in account.ancestor_paths()}
     rows: dict[str, list[SettingValue]] = {}

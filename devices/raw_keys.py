@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit, cleaning
@@ -13,7 +15,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
-from devices import holding
+from devices import holding, reach
 from devices.catalog import catalog
 from devices.family import Family
 from devices.levels import Level, ModelIn, level_of, model_in
@@ -96,6 +98,40 @@ def given_in(account: Account) -> list[RawValue]:
     """What exactly this account gives to families and models, in order."""
     rows = RawValue.objects.filter(account=account, device=None).select_related("account")
     return list(rows.order_by("family", "model", "key"))
+
+
+def standing(target: Target | Account) -> list[RawValue]:
+    """What is given here and above it, by key; of the same key the last row holds.
+
+    For an account: what it and those above give to any family or model, of which none replaces another.
+    """
+    account = target if isinstance(target, Account) else target.account
+    place = Q(device=None, account__path__in=account.ancestor_paths())
+    if not isinstance(target, Account):
+        models = {""} if isinstance(target, FamilyIn) else {"", target.model}
+        place &= Q(family=target.family, model__in=models)
+    if isinstance(target, Device):
+        place |= Q(device=target)
+    rows = list(RawValue.objects.filter(place).select_related("account", "device"))
+    if isinstance(target, Account):
+        return sorted(rows, key=lambda row: (row.family, row.model, row.key.casefold(), row.account.path))
+    if not isinstance(target, FamilyIn):
+        family = _family(target)
+        generation = family.models[target.model].generation
+        rows = [row for row in rows if family.knows_raw(generation, row.key)]
+    return sorted(
+        rows, key=lambda row: (row.key.casefold(), row.device is not None, bool(row.model), row.account.path)
+    )
+
+
+def is_given_for(row: RawValue, target: Target | Account) -> bool:
+    """Whether a row was given for exactly this; of an account, for any family or model in it."""
+    if isinstance(target, Account):
+        return bool(row.account_id == target.pk)
+    if isinstance(target, Device):
+        return row.device_id == target.pk
+    model = target.model if isinstance(target, ModelIn) else ""
+    return (row.account_id, row.family, row.model) == (target.account.pk, target.family, model)
 
 
 def given_here(target: Target) -> dict[str, str]:
@@ -190,4 +226,5 @@ def _tell(target: Target, key: str, by: Actor, now: datetime, old: str | None, n
     model = target.model if isinstance(target, ModelIn) else ""
     which: Mapping[str, Any] = {"family": target.family, "model": model}
     audit.record(by, "account.raw-key-changed", target.account, now=now, **details, **which)
-    settings_changed.send(sender=Account, account=target.account, **which)
+    reached = partial(reach.of_raw_key, target.account, target.family, model, key, old)
+    settings_changed.send(sender=Account, account=target.account, reached=reached)

@@ -7,7 +7,7 @@ from accounts import api as accounts_api
 from devices import api as devices_api
 from devices import api_directory
 from portal import api
-from provisioning.api import customers, devices, policies, previews, resyncs, sites, windows
+from provisioning.api import customers, devices, policies, previews, resyncs, settings, sites, windows
 
 router = SimpleRouter()
 router.register("accounts", accounts_api.AccountDoor, "account")
@@ -24,6 +24,8 @@ router.register("jobs", windows.JobDoor, "job")
 lists = {prefix: f"{basename}-list" for prefix, _, basename in router.registry} | {
     "approvals": "approval-list",
     "policies": "policy-list",
+    "settings": "setting-list",
+    "raw-keys": "raw-key-list",
 }
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", api.Root.as_view(lists=lists), name="root"),
@@ -43,6 +45,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="policy-detail",
     ),
     path("settings/preview/", previews.SettingsPreview.as_view(), name="settings-preview"),
+    path("settings/", settings.SettingDoor.as_view({"get": "list"}), name="setting-list"),
+    path(
+        "settings/<str:name>/",
+        settings.SettingDoor.as_view({"put": "update", "delete": "destroy"}),
+        name="setting-detail",
+    ),
+    path("raw-keys/", settings.RawKeyDoor.as_view({"get": "list"}), name="raw-key-list"),
+    path(
+        "raw-keys/<str:key>/",
+        settings.RawKeyDoor.as_view({"put": "update", "delete": "destroy"}),
+        name="raw-key-detail",
+    ),
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
     path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
     path("explain/", windows.Explain.as_view(), name="explain"),

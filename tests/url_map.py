@@ -30,6 +30,18 @@ def policy(tenant: Tenant) -> dict[str, Any]:
     return {"name": "user_unlock_ttl"}
 
 
+def setting(tenant: Tenant) -> dict[str, Any]:
+    return {"name": "poll_hours"}
+
+
+def raw_key(tenant: Tenant) -> dict[str, Any]:
+    return {"key": "phone_setting.contrast"}
+
+
+#: Names that are the product's or a vendor's, and no tenant's.
+EVERYBODYS: tuple[Args, ...] = (policy, setting, raw_key)
+
+
 def key(tenant: Tenant) -> dict[str, Any]:
     return {"code": tenant.key_code}
 
@@ -59,6 +71,9 @@ API: dict[str, Args] = {
     **dict.fromkeys(("contact-list", "contact-bring-in", "contact-take-out"), _none),
     "contact-detail": contact,
     "policy-detail": policy,
+    **dict.fromkeys(("setting-list", "raw-key-list"), _none),
+    "setting-detail": setting,
+    "raw-key-detail": raw_key,
     **{f"account-{name}": account for name in ("detail", "delete", "restore", "move")},
     "api-key-detail": key,
     "approval-detail": approval,
@@ -71,6 +86,7 @@ API: dict[str, Args] = {
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail"}
 ASKS_FOR_ACCOUNT |= {"contact-take-out"}
+ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.
 PAGES: dict[str, Args] = {
@@ -143,8 +159,8 @@ def _query(name: str, tenant: Tenant) -> str:
 
 
 def names_a_row(args: Args, tenant: Tenant) -> bool:
-    """Whether the address itself names something of the tenant's; a policy's name is everybody's."""
-    return bool(args(tenant)) and args is not policy
+    """Whether the address itself names something of the tenant's; some names are everybody's."""
+    return bool(args(tenant)) and args not in EVERYBODYS
 
 
 def page_urls(tenant: Tenant) -> dict[str, str]:
@@ -208,6 +224,11 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "extension-new-secret": [("post", {})],
         "extension-expose": [("post", {})],
         "policy-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
+        "setting-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
+        "raw-key-detail": [
+            ("put", {"account": slug, "family": "yealink", "value": "5"}),
+            ("delete", None),
+        ],
         "extension-list": [("post", line)],
         "contact-list": [("post", {"account": slug, "name": "Taxi", "number": "33"})],
         "contact-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
