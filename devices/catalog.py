@@ -19,6 +19,7 @@ from devices.family import (
     Family,
     Generation,
     Model,
+    PhoneBook,
     Protection,
     RawKeys,
     Resync,
@@ -109,6 +110,7 @@ def _read(file: Path, raw: dict[str, Any]) -> Family:
         "hardening": _protections(raw.pop("hardening"), "hardening"),
         "generations": {code: _generation(code, row) for code, row in raw.pop("generations").items()},
         "raw": _build(RawKeys, raw.pop("raw"), "raw") if "raw" in raw else None,
+        "book": _build(PhoneBook, raw.pop("book"), "book") if "book" in raw else None,
         "written": _written(file.parent / "keys.txt"),
         "resync": _build(Resync, raw.pop("resync"), "resync"),
     }
@@ -185,6 +187,9 @@ def _check(family: Family) -> None:
         for absent in file.absent_in:
             if absent not in family.generations:
                 raise ValueError(f"[files] number {at + 1} names the unknown generation {absent!r}")
+        is_book = bool(file.book and family.book and not file.has_mac)
+        if is_book != (file.kind is FileKind.BOOK):
+            raise ValueError(f"[files] number {at + 1}: a book has its kind, its template and [book], no MAC")
         if file.envelope not in ENVELOPES:
             raise ValueError(f"[files] number {at + 1} has the unknown envelope {file.envelope!r}")
         if file.full_and_move and not (file.claims and file.full and file.bootstrap):

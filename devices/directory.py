@@ -1,7 +1,6 @@
 """The company directory of an account: its extensions, unless hidden, and the contacts that people add."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,9 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Contact, Directory, Extension
+from devices.phone import BookEntry
 from devices.signals import directory_changed
+from devices.texts import refusal
 
 MOST = 2000  # contacts of an account
 LONGEST_NAME = 60
@@ -27,27 +28,25 @@ _PUNCTUATION = re.compile(r"[\s.()/\-\u2010-\u2013]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name of the directory with what can be dialled for it, the first number foremost."""
-
-    name: str
-    numbers: tuple[tuple[str, str], ...]  #: the kind (number, mobile, other) and what is dialled
-
-
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def entries(account: Account) -> list[Entry]:
+def entries(account: Account) -> list[BookEntry]:
     """What the phones of this account show: by name, whoever it is; the same rows give the same list."""
     lines = Extension.objects.filter(account=account, in_directory=True)
     found = [
-        Entry(row.display_name or row.username, (("number", row.username),))
+        BookEntry(_shown_name(row), (("number", row.username),))
         for row in lines.only("username", "display_name")
     ]
     for contact in Contact.objects.filter(account=account):
-        found.append(Entry(contact.name, tuple(contact.dialled())))
+        found.append(BookEntry(contact.name, tuple(contact.dialled())))
     return sorted(found, key=lambda entry: (entry.name.casefold(), entry.name, entry.numbers))
+
+
+def _shown_name(extension: Extension) -> str:
+    """Its name, or its number where it has none that can stand in a phone book."""
+    name = extension.display_name.strip()
+    return extension.username if not name or refusal("xml", name) else name
 
 
 def revision(account_id: int) -> int:
@@ -72,6 +71,8 @@ def read(values: dict[str, Any]) -> dict[str, str]:
     kept = {name: read_number(name, values[name]) for name in NUMBERS if name in values}
     if "name" in values:
         kept["name"] = cleaning.needed("name", values["name"], "The name", longest=LONGEST_NAME)
+        if reason := refusal("xml", kept["name"]):
+            raise Invalid("name", f"{reason[0].upper()}{reason[1:]}.")
     return kept
 
 

@@ -51,6 +51,7 @@ class Generation:
     line_cannot: Mapping[str, str] = field(default_factory=dict)  #: of shared lines; empty text: it can
     cannot: Mapping[str, str] = field(default_factory=dict)  #: protection -> why this firmware has none
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: setting -> why this firmware has none
+    book_cannot: str = ""  #: why this firmware has no phone book from us; empty: it has
     raw_key: str = ""  #: regular expression of the family's own keys that it knows; empty: all
     doubts: tuple[str, ...] = ()  #: what no public source settles
     notes: tuple[str, ...] = ()  #: what people should know of it
@@ -107,6 +108,14 @@ class Resync:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneBook:
+    """What the phones of a family make of their company's phone book."""
+
+    most: int  #: entries that they take; the rest is left out
+    search: str  #: how people find somebody in it, in a sentence
+
+
+@dataclass(frozen=True, slots=True)
 class RawKeys:
     """The vendor's own keys that people may add to a file beside those that the family writes itself."""
 
@@ -146,6 +155,7 @@ class Family:
     written: frozenset[str] = frozenset()  #: every key of keys.txt, as `bare_key` has it
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: neutral setting -> why it has none
     raw: RawKeys | None = None
+    book: PhoneBook | None = None
 
     def find_model(self, text: str) -> Model | None:
         """Return the model by its catalogue name or as its User-Agent spells it."""
@@ -184,6 +194,13 @@ class Family:
     def lacks_settings(self, generation: str) -> dict[str, str]:
         """Return the neutral settings that a generation has none of, each with the reason."""
         return {**self.cannot_set, **self.generations[generation].cannot_set}
+
+    def phone_book(self, generation: str) -> FileRule | None:
+        """Return the name under which a generation gets its company's phone book; None when it cannot."""
+        if self.book is None or self.generations[generation].book_cannot:
+            return None
+        found = (file for file in self.files if file.book and generation not in file.absent_in)
+        return next(found, None)
 
     def raw_refusal(self, key: str, value: str) -> str | None:
         """Return why a vendor's own key cannot be added with this value; None when it can.

@@ -28,6 +28,7 @@ class FileKind(StrEnum):
     COMMON = "common"  # no secret and no device
     DIRECTORY = "directory"  # the phone's own phone book
     CALLS = "calls"  # the phone's own call lists
+    BOOK = "book"  # the company's phone book, the same for all phones of a family in an account
     OVERRIDE = "override"  # settings changed at the phone: always 404, they would beat the hardening
     LICENCE = "licence"  # always 404
     UPLOAD = "upload"  # logs and the like, pushed by the phone
@@ -45,6 +46,7 @@ class FileRule:
     full: str = ""  #: template below the private URL
     bootstrap: str = ""  #: template at the root
     common: str = ""  #: template of a file without a device
+    book: str = ""  #: template of a phone book below the private URL
     absent_in: tuple[str, ...] = ()  #: generations that never ask for it
     helper: bool = False  #: named by bootstraps only, sets a short poll and nothing else
     full_and_move: bool = False  #: over HTTPS the root answers with the full file, which moves the phone

@@ -196,6 +196,14 @@ class PollSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BookEntry:
+    """One name of a company's phone book with what can be dialled for it, the foremost first."""
+
+    name: str
+    numbers: tuple[tuple[str, str], ...]  #: the kind (number, mobile, other) and what is dialled
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneSettings:
     """Everything a phone's file depends on besides its URL; equal settings give equal bytes."""
 
@@ -221,8 +229,9 @@ class PhoneSettings:
     firmware: str = ""  #: address of the image that it shall run; empty: none, it keeps what it has
     generation: str | None = None  #: firmware generation when known, otherwise the model's own
     raw: tuple[tuple[str, str], ...] = ()  #: the vendor's own keys that people added, in order
+    has_book: bool = True  #: it may fetch its company's phone book
 
     def without_accounts(self) -> "PhoneSettings":
         """As a retired phone's last file says it: no line, and no key that would need one."""
         keys = tuple(replace(key, line=0) for key in self.keys if key.kind in NEED_NO_LINE)
-        return replace(self, lines=(), keys=keys, raw=())
+        return replace(self, lines=(), keys=keys, raw=(), has_book=False)

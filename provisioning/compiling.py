@@ -5,6 +5,7 @@ Three kinds: the full file below the private URL, the bootstrap at the root, the
 
 import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from devices.catalog import Catalog, Family, Model, catalog
 from devices.layout import DoesNotFit, lay_out
 from devices.paths import FileRule
-from devices.phone import KeyKind, PhoneSettings, PollSettings
+from devices.phone import BookEntry, KeyKind, PhoneSettings, PollSettings
 from devices.zones import Zone, zone
 from provisioning.carrying import CompileError, check_settings, check_value
 from provisioning.envelopes import ENVELOPES
@@ -26,7 +27,14 @@ _URL = re.compile(r"(?P<scheme>https?)://(?P<place>[A-Za-z0-9.\-:\[\]]+(?:/[A-Za
 _DAY = 24 * 60
 _WINDOW = 30  # minutes in which a phone's daily poll may fall; its own minute spreads the fleet
 
-__all__ = ["CompileError", "CompiledFile", "compile_bootstrap", "compile_common", "compile_full"]
+__all__ = [
+    "CompileError",
+    "CompiledFile",
+    "compile_books",
+    "compile_bootstrap",
+    "compile_common",
+    "compile_full",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +168,24 @@ def compile_common(
     return _render(vendor, use.file.common, use.file, file_name, {"root": _folder("root_url", root_url)})
 
 
+def compile_books(
+    family: str, entries: Sequence[BookEntry], *, families: Catalog | None = None
+) -> list[CompiledFile]:
+    """Return a company's phone book under each name by which the phones of this family ask for it.
+
+    It knows no phone: whoever shows these entries gets the same bytes. What is beyond the family's most is
+    left out. Every one is XML, whatever the family's own files are.
+    """
+    vendor = (families or catalog()).families.get(family)
+    if vendor is None:
+        raise CompileError("family", f"{family!r} is not known")
+    if vendor.book is None:
+        return []
+    context = {"entries": entries[: vendor.book.most], "values": vendor.values}
+    rules = [rule for rule in vendor.files if rule.book]
+    return [_render(vendor, rule.book, rule, rule.path, context, form="xml") for rule in rules]
+
+
 def _model(families: Catalog, family: str, model: str) -> tuple[Family, Model]:
     vendor = families.families.get(family)
     if vendor is None:
@@ -221,7 +247,14 @@ def _full_context(
         "values": family.values,
         "key_codes": family.key_codes,
         "language": _language(family, phone.language),
+        "book": "" if model.single_step else _book(family, generation, phone, here),
     }
+
+
+def _book(family: Family, generation: str, phone: PhoneSettings, here: Folder) -> str:
+    """The address of the phone book; empty for a phone that has none."""
+    rule = family.phone_book(generation)
+    return f"{here.url}{rule.path}" if rule and phone.has_book else ""
 
 
 def _folder(field: str, url: str) -> Folder:
@@ -279,10 +312,10 @@ def _language(family: Family, code: str) -> str:
 
 
 def _render(
-    family: Family, template: str, rule: FileRule, name: str, context: dict[str, Any]
+    family: Family, template: str, rule: FileRule, name: str, context: dict[str, Any], *, form: str = ""
 ) -> CompiledFile:
     try:
-        text = _template(family.folder, family.format, template).render(context)
+        text = _template(family.folder, form or family.format, template).render(context)
     except TemplateError as error:
         raise CompileError(template, error.message or type(error).__name__) from error
     if context.get("raw") and family.raw and family.raw.nested:

@@ -100,6 +100,15 @@ def records(
     return found
 
 
+def book_of(device: Device, state: gate.State) -> str | None:
+    """The code of the account whose phone book the phone gets; a retired one gets none (E19)."""
+    family = catalog().families.get(device.family)
+    model = family.models.get(device.model) if family else None
+    if family is None or model is None or state is gate.State.RETIRED:
+        return None
+    return device.account.code.hex if family.phone_book(model.generation) else None
+
+
 def is_single_step(device: Device) -> bool:
     """Whether the catalogue says that this model cannot be moved to a private URL."""
     family = catalog().families.get(device.family)
@@ -242,6 +251,7 @@ def _token_records(
             model=lock.device.model,
             bound_site=site,
             file_of=main.get(token.claim_id) if token.kind == gate.TokenKind.ENTRY else None,
+            book_of=book_of(lock.device, facts.state),
         )
         for token in tokens
     }
@@ -256,6 +266,7 @@ def token_record(
     model: str = "",
     bound_site: str | None = None,
     file_of: str | None = None,
+    book_of: str | None = None,
 ) -> wire.TokenRecord:
     """One token as the store holds it; a dead one keeps its MAC alone (T4)."""
     kind = gate.TokenKind(token.kind)
@@ -286,6 +297,7 @@ def token_record(
         model=model,
         bound_site=bound_site,
         file_of=file_of,
+        book_of=book_of,
     )
 
 

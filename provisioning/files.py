@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from devices import holding, settings_tree
 from devices.models import Device
-from provisioning import store, tokens, wire
+from provisioning import books, store, tokens, wire
 from provisioning.compiling import CompiledFile, CompileError, compile_full
 from provisioning.edge.sealed import seal_file
 from provisioning.gate import State, TokenKind
@@ -68,6 +68,7 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
             failed[pk] = str(error)
             log.error("compile failed, the phone is held", device=str(devices[pk].code), error=str(error))
     batch.write()
+    books.publish_missing(device for device in wanted if device.pk not in retired)
     done = [row for row, device_id in told if device_id not in failed]
     Outbox.objects.filter(pk__in=done).delete()
     return failed

@@ -389,7 +389,7 @@ def decide_private(facts: PrivateFacts) -> Verdict:
         return Verdict(Outcome.ACCEPTED, "O0")
     if facts.asked is Asked.COMMON:
         return Verdict(Outcome.COMMON, "G4")
-    if facts.asked is not Asked.FULL and facts.asked is not Asked.KEPT:
+    if facts.asked not in (Asked.FULL, Asked.KEPT, Asked.BOOK):
         return Verdict(Outcome.REFUSED, "O0")
     return _admitted(facts, token, address, clone=clone)
 

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from provisioning import draining, facts, publishing, store, wire
+from provisioning import books, draining, facts, publishing, store, wire
 from provisioning.gate import TokenKind
 from provisioning.models import Lock, Stamp, Token
 
@@ -38,6 +38,7 @@ def watch() -> bool:
     if not is_complete():
         rebuild(now)
     publishing.sweep(now)
+    books.sweep(now)
     stamp("watch", now)
     return False
 

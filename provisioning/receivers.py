@@ -14,7 +14,7 @@ from devices import settings_tree
 from devices import signals as device_signals
 from devices.models import Device
 from devices.signals import PhoneEvent
-from provisioning import events, publishing, resettled
+from provisioning import books, events, publishing, resettled
 from provisioning.compiling import CompileError, compile_full
 from security import signals as security_signals
 
@@ -31,6 +31,7 @@ def connect() -> None:
         (account_signals.account_moved, on_account_moved),
         (device_signals.phones_changed, on_phones_changed),
         (device_signals.settings_changed, on_settings_changed),
+        (device_signals.directory_changed, on_directory_changed),
         (security_signals.addresses_changed, on_addresses_changed),
     ):
         signal.connect(receiver, dispatch_uid=f"provisioning.{receiver.__name__}")
@@ -66,6 +67,10 @@ def on_settings_changed(
     sender: Any, account: Account, family: str = "", model: str = "", **kwargs: Any
 ) -> None:
     publishing.account_changed(account, files=True, family=family, model=model)
+
+
+def on_directory_changed(sender: Any, account: Account, **kwargs: Any) -> None:
+    books.directory_changed(account)
 
 
 def on_addresses_changed(sender: Any, **kwargs: Any) -> None:

@@ -258,6 +258,7 @@ class TokenRecord:
     model: str = ""
     bound_site: str | None = None
     file_of: str | None = None
+    book_of: str | None = None  #: the code of the account whose phone book it gets
 
     def resolved(self, lists: Lists) -> TokenFacts:
         if self.bound_site is None:
@@ -277,6 +278,7 @@ def pack_token(record: TokenRecord) -> bytes:
         "os": [[pack_network(n), at] for n, at in facts.origins],
         "nu": not facts.used,
         "fo": record.file_of,
+        "bo": record.book_of,
     }
     bound = [pack_network(n) for n in facts.bound]
     rest = {name: value for name, value in optional.items() if value}
@@ -302,7 +304,7 @@ def unpack_token(blob: bytes) -> TokenRecord:
         facts.superseded = get("su", False)
         facts.origins = tuple((unpack_network(n), at) for n, at in get("os", ()))
         facts.used = not get("nu", False)
-        return TokenRecord(revision, files_revision, facts, model, get("bs"), get("fo"))
+        return TokenRecord(revision, files_revision, facts, model, get("bs"), get("fo"), get("bo"))
     except (KeyError, ValueError, TypeError, AttributeError, StopIteration) as error:
         raise WireError("a token record cannot be read") from error
 

@@ -13,7 +13,7 @@ from accounts.models import Account, ApiKey, Membership, User
 from accounts.roles import Role
 from accounts.scope import Actor, Standing
 from devices.models import Contact, Device, Directory, Extension, Profile, RawValue, SettingValue, Site
-from provisioning import entering, publishing
+from provisioning import books, entering, publishing
 from provisioning.locking import CLOCK
 from provisioning.models import (
     Approval,
@@ -56,6 +56,7 @@ def remove(account: Account) -> Iterator[int]:
     for model in OWNED:
         yield from _rows(model._default_manager.filter(account=account), listed=model in LISTED)
     yield from _people(account)
+    books.withdraw(account)
     yield _leave_the_tree(account)
 
 

@@ -17,6 +17,14 @@ def compile_devices(device_ids: list[int]) -> int:
     return len(device_ids) - len(files.publish_files(device_ids))
 
 
+@shared_task(autoretry_for=(store.Away,), max_retries=5, retry_backoff=True)
+def compile_books(account_id: int) -> int:
+    """Compile and publish the phone books of this account, if a change of them waits."""
+    from provisioning import books
+
+    return books.publish_waiting(account_id)
+
+
 @shared_task
 def compile_token(token_hash: str) -> int:
     """Compile for a phone that waits: the device of this token."""

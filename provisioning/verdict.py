@@ -58,6 +58,7 @@ class Asked(StrEnum):
     BAD_PATH = "bad-path"
     FULL = "full"  # below a private URL: the full file, or a claiming name
     KEPT = "kept"  # below a private URL: personal directory, call lists
+    BOOK = "book"  # below a private URL: the company's phone book
     NEVER = "never"  # below a private URL: overrides, licences, own files that we do not make
     FOREIGN = "foreign"  # below a private URL: a name that is not this device's
 

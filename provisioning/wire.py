@@ -61,6 +61,22 @@ def file_key(token_hash: str, name: str) -> bytes:
     return b"f:{" + token_hash.encode() + b"}:" + name.encode()
 
 
+def book_key(account: str, family: str, name: str) -> bytes:
+    """The phone book of an account, as the phones of a family ask for it."""
+    return f"b:{{{account}}}:{family}:{name}".encode()
+
+
+def book_of_key(key: bytes) -> tuple[str, str, str]:
+    """The account's code, the family and the name that such a key was made of."""
+    _, account, family, name = key.decode().split(":", 3)
+    return account[1:-1], family, name
+
+
+def book_about(family: str, name: str) -> str:
+    """The name to which a sealed phone book is bound, beside its account's code."""
+    return f"book:{family}:{name}"
+
+
 def address_key(origin: Network) -> bytes:
     """The standing of an address: a ban's end."""
     return b"a:" + origin.key.encode()

@@ -192,7 +192,7 @@ MUTANTS = [
     Mutant(
         "O0",
         "serves overrides",
-        "if facts.asked is not Asked.FULL and facts.asked is not Asked.KEPT:",
+        "if facts.asked not in (Asked.FULL, Asked.KEPT, Asked.BOOK):",
         "if False:",
     ),
     Mutant("O0", "refuses uploads", 'Outcome.ACCEPTED, "O0"', 'Outcome.REFUSED, "O0"'),

@@ -46,6 +46,8 @@ class Files:
 
     async def find(self, record: TokenRecord, asked: Asked, token_hash: str, name: str) -> Ready | Outcome:
         """Find it elsewhere or wait for its compile; HELD when it does not come, REFUSED when it is none."""
+        if asked is Asked.BOOK:
+            return await self._book(record, token_hash, name)
         owner = record.file_of or token_hash  # an entry token's phone gets the files of the token they name
         file = await self._look(owner, name)
         ready = self._open(record, name, file)
@@ -58,6 +60,20 @@ class Files:
             return self._open(record, name, file) or Outcome.REFUSED  # nothing was ever uploaded under it
         file = await self._missing.get(owner, name, instead_of=file.sealed if file else b"")
         return self._open(record, name, file) or Outcome.HELD
+
+    async def _book(self, record: TokenRecord, token_hash: str, name: str) -> Ready | Outcome:
+        """Its account's phone book: one for all phones of the family, and none for a retired phone."""
+        if record.book_of is None:
+            return Outcome.REFUSED
+        family = record.facts.family
+        key = wire.book_key(record.book_of, family, name)
+        about = (record.book_of, wire.book_about(family, name))
+        blob = (await self._store.look(key)).values[0]
+        ready = self._opened(*about, _file(blob))
+        if ready is None:
+            blob = await self._missing.get_book(token_hash, key, instead_of=blob)
+            ready = self._opened(*about, _file(blob))
+        return ready or Outcome.HELD
 
     async def _has_files(self, record: TokenRecord, owner: str) -> bool:
         """Whether the phone's compiled files are there: an upload missing beside them was never made."""
@@ -75,11 +91,21 @@ class Files:
         return fresh_file(found.values[0], found.values[1])
 
     def _open(self, record: TokenRecord, name: str, file: StoredFile | None) -> Ready | None:
+        return self._opened(record.facts.code, name, file)
+
+    def _opened(self, code: str, about: str, file: StoredFile | None) -> Ready | None:
         if file is None:
             return None
         try:
-            body, tag = open_with_tag(self._keyring, record.facts.code, name, file.sealed)
+            body, tag = open_with_tag(self._keyring, code, about, file.sealed)
         except SealError as error:
             log.error("a file in the store cannot be opened, a new one is asked for: %s", error)
             return None
         return Ready(body, file.content_type, tag)
+
+
+def _file(blob: bytes | None) -> StoredFile | None:
+    try:
+        return wire.unpack_file(blob) if blob is not None else None
+    except wire.WireError:
+        return None

@@ -36,6 +36,21 @@ class MissingFiles:
             task.add_done_callback(lambda _: self._waits.pop(key, None))
         return await asyncio.shield(task)
 
+    async def get_book(self, token_hash: str, key: bytes, instead_of: bytes | None = None) -> bytes | None:
+        """Return the phone book under that key once this phone's files were compiled, or None.
+
+        `instead_of` is what lies there and is no use.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait
+        await self._ask(token_hash)
+        while loop.time() < until:
+            await asyncio.sleep(POLL)
+            found = (await self._store.look(key)).values[0]
+            if found is not None and found != instead_of:
+                return found
+        return None
+
     async def _get(self, token_hash: str, name: str, instead_of: bytes) -> StoredFile | None:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait

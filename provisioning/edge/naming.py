@@ -84,6 +84,8 @@ def _sort(rule: FileRule | None) -> Asked:
         return Asked.FOREIGN
     if rule.kind in (FileKind.DIRECTORY, FileKind.CALLS):
         return Asked.KEPT
+    if rule.book:
+        return Asked.BOOK
     if rule.served:
         return Asked.COMMON
     return Asked.FULL if rule.full else Asked.NEVER

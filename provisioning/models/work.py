@@ -19,6 +19,7 @@ class Outbox(models.Model):
         GONE = "gone", "A MAC and tokens that are on no device"
         LISTS = "lists", "Windows, sites, networks"
         ADDRESS = "address", "The standing of an address"
+        BOOK = "book", "The phone book of an account"
 
     what = models.CharField(max_length=8, choices=What.choices)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, null=True, related_name="outbox")

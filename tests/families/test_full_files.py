@@ -372,6 +372,8 @@ def test_templates_of_a_family_are_all_used():
     for code in CODES:
         folder: Path = FAMILIES / code
         rules = catalog().families[code].files
-        named = {name for rule in rules for name in (rule.full, rule.bootstrap, rule.common) if name}
+        named = {
+            name for rule in rules for name in (rule.full, rule.bootstrap, rule.common, rule.book) if name
+        }
         present = {file.name for file in folder.glob("*.j2") if not file.name.startswith("_")}
         assert named == present

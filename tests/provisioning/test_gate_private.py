@@ -92,6 +92,7 @@ WHAT_HOLDS_HERE_TOO = [
     case("an override", private(token(), asked=Asked.NEVER), refused("O0")),
     case("a common file", private(token(), asked=Asked.COMMON), Verdict(Outcome.COMMON, "G4")),
     case("a kept file is no check-in", private(token(), asked=Asked.KEPT), full("O3")),
+    case("a phone book is no check-in", private(token(), asked=Asked.BOOK), full("O3")),
     case(
         "a browser's marks do not matter", private(token(), caller(HOME, browser=True)), check_in("O3"), "O0"
     ),
@@ -173,6 +174,7 @@ FORMERS = [
          check_in("T3", clone=True)),
     case("the end of the overlap", private(former(superseded=True, until=NOW), THERE), AS_ROOT, "T3"),
     case("its other files raise no alarm", private(replaced(), THERE, asked=Asked.KEPT), full("T3")),
+    case("its phone book raises no alarm", private(replaced(), THERE, asked=Asked.BOOK), full("T3")),
 ]  # fmt: skip
 
 THE_REST = [
