@@ -1,5 +1,6 @@
 """Which lines and keys a phone shows: put as a whole set, checked against the model, audited with losses."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit, cleaning
-from accounts.refusals import Forbidden, Invalid
+from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices import holding, keys
@@ -23,6 +24,16 @@ from devices.signals import PhoneEvent, phones_changed
 
 _FIELD = re.compile(r"(?P<rows>lines|keys)\[(?P<at>\d+)\](?:\.(?P<field>\w+))?")
 LONGEST_LABEL = 60
+MOST_SAID = 12
+KeyTuple = tuple[int, str, str, str, int]
+#: What a key is, within a sentence.
+_KINDS = {
+    "blf": "busy lamp",
+    "speed_dial": "speed dial",
+    "park": "park",
+    "dtmf": "DTMF",
+    "url": "web address",
+}
 Row = TypeVar("Row", bound=KeyColumns)
 
 
@@ -70,15 +81,21 @@ def arrange(
     by: Actor,
     lines: Sequence[AppearanceRow] | None = None,
     keys_: Sequence[KeyRow] | None = None,
+    as_of: str | None = None,
     now: datetime | None = None,
 ) -> None:
-    """Let the phone show these lines, and have these keys of its own; what is not given stays as it is."""
+    """Let the phone show these lines, and have these keys of its own; what is not given stays as it is.
+
+    `as_of` is the `stamp` of what the caller has seen: a whole set would wipe out what others put since.
+    """
     _needs(by, device)
     now = now or timezone.now()
     labels = [cleaning.one_line("label", row.label, longest=LONGEST_LABEL) for row in lines or ()]
     with transaction.atomic():
         device = holding.held(device)
         shown, had = list(device.appearances.select_related("extension")), list(device.keys.all())
+        if as_of is not None and as_of != stamp(shown, had):
+            raise changed_meanwhile(device)
         wanted = shown if lines is None else _wanted(device, lines, labels)
         own = had if keys_ is None else _own(device, keys_)
         places = keys.line_places(device.family, device.model, (row.position for row in wanted))
@@ -89,14 +106,29 @@ def arrange(
         if lost or added:
             told = {"lost": _tell(lost), "added": _tell(added), "summary": _say(lost, added)}
             _tell_phone(device, "lines-changed", by, now, told)
-        before, after = {_key_tuple(key) for key in had}, {_key_tuple(key) for key in own}
+        before, after = {key_tuple(key) for key in had}, {key_tuple(key) for key in own}
         if before != after:
             device.keys.all().delete()
             Key.objects.bulk_create(own)
             changed = {"lost": _tell_keys(before - after), "added": _tell_keys(after - before)}
-            _tell_phone(device, "keys-changed", by, now, changed)
+            _tell_phone(device, "keys-changed", by, now, changed | {"summary": _say_keys(before, after)})
         if sharing:
             phones_changed.send(sender=Device, device_ids=sorted(sharing), event=None)
+
+
+def stamp(lines: Iterable[Appearance], rows: Iterable[KeyColumns]) -> str:
+    """What tells these lines and keys from any others, in sixteen characters."""
+    shown = sorted((row.position, row.extension_id, row.label, row.ring) for row in lines)
+    whole = repr((shown, sorted(key_tuple(row) for row in rows)))
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+def changed_meanwhile(what: object) -> Refusal:
+    return Refusal(
+        "input",
+        f"Somebody else changed {what} meanwhile. Leave it as it was, and see what it has now.",
+        code="changed-meanwhile",
+    )
 
 
 def _tell_phone(device: Device, what: str, by: Actor, now: datetime, details: dict[str, Any]) -> None:
@@ -105,7 +137,7 @@ def _tell_phone(device: Device, what: str, by: Actor, now: datetime, details: di
 
 
 def _wanted(device: Device, rows: Sequence[AppearanceRow], labels: Sequence[str]) -> list[Appearance]:
-    found = _resolve(device, [row.extension for row in rows])
+    found = _resolve(device, rows)
     for row in rows:
         if row.ring not in Appearance.Ring.values:
             known = ", ".join(Appearance.Ring.values)
@@ -137,24 +169,25 @@ def partners(device: Device, appearances: Iterable[Appearance]) -> set[int]:
     return {next(iter(phones)) for phones in others.values() if len(phones) == 1}
 
 
-def _resolve(device: Device, wanted: Sequence[Extension | UUID | str]) -> list[Extension]:
+def _resolve(device: Device, rows: Sequence[AppearanceRow]) -> list[Extension]:
     """The extensions of the phone's account; another account's is not found, in the same words as none."""
-    names = [row.code if isinstance(row, Extension) else row for row in wanted]
+    names = [row.extension.code if isinstance(row.extension, Extension) else row.extension for row in rows]
     codes = {name: _code(name) for name in names}
     own = Extension.objects.filter(account=device.account)
     by_code = {row.code: row for row in own.filter(code__in=[code for code in codes.values() if code])}
-    by_name: dict[str, Extension] = {}
-    for row in own.filter(username__in=[str(name) for name, code in codes.items() if code is None]):
-        if row.username in by_name:
-            raise Invalid("extension", f"There are several extensions {row.username}; name one by its code.")
-        by_name[row.username] = row
+    by_name: dict[str, list[Extension]] = {}
+    for extension in own.filter(username__in=[str(name) for name, code in codes.items() if code is None]):
+        by_name.setdefault(extension.username, []).append(extension)
     found = []
-    for name in names:
+    for name, row in zip(names, rows, strict=True):
         code = codes[name]
-        extension = by_code.get(code) if code else by_name.get(str(name))
-        if extension is None:
-            raise Invalid("extension", f"There is no extension {name}.")
-        found.append(extension)
+        known = by_name.get(str(name), []) if code is None else [by_code[code]] if code in by_code else []
+        if not known:
+            raise Invalid("extension", f"Key {row.position}: there is no extension {name}.")
+        if len(known) > 1:
+            several = f"there are several extensions {name}; name one by its code"
+            raise Invalid("extension", f"Key {row.position}: {several}.")
+        found.append(known[0])
     return found
 
 
@@ -185,19 +218,25 @@ def _tell(appearances: Iterable[Appearance]) -> list[dict[str, Any]]:
 
 
 def _say(lost: Iterable[Appearance], added: Iterable[Appearance]) -> str:
-    """What changed, for the log: "4102 on key 3 removed"."""
+    """What changed, for the log: "appearance 4102 on key 3 removed"."""
     before = {(row.position, row.extension.username): row for row in lost}
     after = {(row.position, row.extension.username): row for row in added}
-    parts = [(at, f"{name} on key {at} removed") for at, name in before.keys() - after.keys()]
-    parts += [(at, f"{name} on key {at} added") for at, name in after.keys() - before.keys()]
+    parts = [(at, f"appearance {name} on key {at} removed") for at, name in before.keys() - after.keys()]
+    parts += [(at, f"appearance {name} on key {at} added") for at, name in after.keys() - before.keys()]
     for place in before.keys() & after.keys():
         at, name = place
         if before[place].label != after[place].label:
-            parts.append((at, f"{name} on key {at} renamed"))
+            parts.append((at, f"appearance {name} on key {at} renamed"))
         if before[place].ring != after[place].ring:
             rings = Appearance.Ring(after[place].ring).label.lower()
-            parts.append((at, f"{name} on key {at} rings {rings}"))
-    return ", ".join(text for _, text in sorted(parts))
+            parts.append((at, f"appearance {name} on key {at} set to ring {rings}"))
+    return _listed([text for _, text in sorted(parts)])
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """A sentence's worth of them; the audit has them all."""
+    more = len(parts) - MOST_SAID
+    return ", ".join(parts[:MOST_SAID]) + (f" and {more} more" if more > 0 else "")
 
 
 # --- keys ------------------------------------------------------------------------------------------------
@@ -227,12 +266,28 @@ def read_key(key: Row, row: KeyRow) -> Row:
     return key
 
 
-def _key_tuple(key: Key) -> tuple[int, str, str, str, int]:
+def key_tuple(key: KeyColumns) -> KeyTuple:
     return key.position, key.kind, key.value, key.label, key.line
 
 
-def _tell_keys(keys: Iterable[tuple[int, str, str, str, int]]) -> list[dict[str, Any]]:
+def _tell_keys(keys: Iterable[KeyTuple]) -> list[dict[str, Any]]:
     return [{"position": at, "kind": kind, "value": value} for at, kind, value, _, _ in sorted(keys)]
+
+
+def _say_keys(before: Iterable[KeyTuple], after: Iterable[KeyTuple]) -> str:
+    """What changed, for the log: "busy lamp 214 on key 5 removed"."""
+    had, has = {key[:3]: key for key in before}, {key[:3]: key for key in after}
+    parts = [(key, "removed") for key in had.keys() - has.keys()]
+    parts += [(key, "added") for key in has.keys() - had.keys()]
+    parts += [(key, "changed") for key in had.keys() & has.keys() if had[key] != has[key]]
+    return _listed([f"{_named(key)} {what}" for key, what in sorted(parts)])
+
+
+def _named(key: tuple[int, str, str]) -> str:
+    position, kind, value = key
+    if kind == KeyKind.EMPTY.value:
+        return f"the hiding of key {position}"
+    return f"{_KINDS[kind]} {value} on key {position}"
 
 
 # --- what fits -------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices import holding, keys
-from devices.appearances import KeyRow, check_fits, read_key
+from devices.appearances import KeyRow, changed_meanwhile, check_fits, key_tuple, read_key, stamp
 from devices.catalog import Family, catalog
 from devices.models import Appearance, Device, Key, Profile, ProfileKey
 from devices.phone import KeyKind
@@ -66,22 +66,29 @@ def change(
     name: str | None = None,
     model: str | None = None,
     keys: Sequence[KeyRow] | None = None,
+    as_of: str | None = None,
     now: datetime | None = None,
 ) -> Profile:
-    """Change what is given; exactly the phones that have the profile get new files, and all of them fit."""
+    """Change what is given; exactly the phones that have the profile get new files, and all of them fit.
+
+    `as_of` is the `stamp` of the keys that the caller has seen.
+    """
     _needs(by, profile.account)
     now = now or timezone.now()
     with transaction.atomic():
         profile = _locked(profile)
         phones = holding.hold_many(profile.devices.values_list("pk", flat=True))
-        before = {_tuple(row) for row in profile.keys.all()}
+        kept_keys = list(profile.keys.all())
+        if as_of is not None and as_of != stamp((), kept_keys):
+            raise changed_meanwhile(profile)
+        before = {key_tuple(row) for row in kept_keys}
         details: dict[str, Any] = {}
         if name is not None and (kept := cleaning.needed("name", name, "The name", longest=120)):
             details |= _set(profile, "name", kept)
         if model is not None:
             details |= _set(profile, "model", _fitting(profile.family, model)[1])
         rows = _read_keys(profile, keys if keys is not None else _rows_of(profile))
-        after = {_tuple(row) for row in rows}
+        after = {key_tuple(row) for row in rows}
         if before != after:
             details["keys"] = sorted({place for place, *_ in before ^ after})
         if not details:
@@ -275,10 +282,6 @@ def _set(profile: Profile, name: str, value: str) -> dict[str, Any]:
 def _rows_of(profile: Profile) -> list[KeyRow]:
     rows = profile.keys.all()
     return [KeyRow(row.position, KeyKind(row.kind), row.value, row.label, row.line) for row in rows]
-
-
-def _tuple(row: ProfileKey) -> tuple[int, str, str, str, int]:
-    return row.position, row.kind, row.value, row.label, row.line
 
 
 def _locked(profile: Profile) -> Profile:

@@ -171,6 +171,8 @@ TEMPLATES = [
 ]
 
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+# A phone with all its expansion modules has more than 300 keys, each six fields of one form.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 4000
 
 # --- Language and time ------------------------------------------------------------------------------------
 

@@ -249,8 +249,8 @@ SIGNS = {
 _HAPPENED: dict[str, Texts] = {
     "entered": ("Added by {actor}.", "Added."),
     "changed": ("Changed by {actor}.", "Changed."),
-    "lines-changed": ("Lines changed by {actor}: {summary}.", "Lines changed."),
-    "keys-changed": ("Keys changed by {actor}.", "Keys changed."),
+    "lines-changed": ("Lines changed: {summary} by {actor}.", "Lines changed."),
+    "keys-changed": ("Keys changed: {summary} by {actor}.", "Keys changed by {actor}.", "Keys changed."),
     "profile-applied": ("Profile {profile} applied by {actor}.", "A profile was applied."),
     "profile-changed": ("Its profile {profile} changed by {actor}.", "Its profile changed."),
     "profile-taken-off": ("Profile {profile} taken off by {actor}.", "A profile was taken off."),

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from accounts import tenants
 from accounts.roles import Role
-from devices import appearances, extensions
-from devices.appearances import AppearanceRow
+from devices import appearances, extensions, profiles
+from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
+from devices.phone import KeyKind
 from provisioning import approvals, claims, entering, sites, unlock_all, windows
 from provisioning.models import LastSeen
 from provisioning.spans import Span
@@ -40,6 +41,9 @@ LISTS = (
     "/windows/",
     "/sites/",
     "/extensions/",
+    "/profiles/",
+    "/profiles/{profile}/",
+    "/profiles/{profile}/phones/",
     "/people/",
     "/keys/",
 )
@@ -89,14 +93,19 @@ def grow(world: World) -> None:
             acme, by=by, origin=origin_of(address), hours=1, starts=now + timedelta(hours=at + 1)
         )
         entering.change(world.acme.phone, by=by, name=f"Desk {at}")
+        profiles.create(acme, by=by, name=f"Desks {at}", family="yealink")
     rows = [AppearanceRow(at + 1, line) for at, line in enumerate([world.acme.extension, *lines])]
-    appearances.put(world.acme.phone, by=by, rows=rows)
+    watched = [KeyRow(10 + at, KeyKind.BLF, f"30{at}") for at in range(MORE)]
+    appearances.arrange(world.acme.phone, by=by, lines=rows, keys_=watched)
+    more = [KeyRow(20 + at, KeyKind.BLF, f"31{at}") for at in range(MORE)]
+    profiles.change(world.acme.profile, by=by, keys=[KeyRow(3, KeyKind.BLF, "207", "Carla"), *more])
     unlock_all.run(unlock_all.start(acme, by=by, span=Span.parse("24h"), filter={}).pk)
 
 
 @pytest.mark.timeout(600)
 def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
     places = {"phone": world.acme.phone.code, "window": world.acme.window.code, "job": world.acme.job.code}
+    places["profile"] = world.acme.profile.code
     urls = [url.format(**places) for url in LISTS]
     rita = signed_in(world.rita)
     unlock_all.run(world.acme.job.pk)

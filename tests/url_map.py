@@ -100,7 +100,10 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(
         ("phone-release", "phone-take-back", "phone-clone", "phone-retire", "phone-swap", "phone-move"), phone
     ),
-    **dict.fromkeys(("extension-secret", "extension-mark"), extension),
+    **dict.fromkeys(("extension-secret", "extension-mark", "extension", "extension-remove"), extension),
+    **dict.fromkeys(("extension-add", "profiles", "profile-add"), _none),
+    **dict.fromkeys(("profile", "profile-phones", "profile-remove"), profile),
+    "phone-profile": phone,
     **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine", "phone-resync"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
     "phone-files": phone,

@@ -1,4 +1,4 @@
-"""Extensions: who shows them, whether their secret may be known to others, and a new one."""
+"""Extensions: made, changed and removed; who shows them, and whether their secret may be known to others."""
 
 from typing import Any
 from uuid import UUID
@@ -12,11 +12,61 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts.guards import PageRequest, needs, refused_into
+from accounts.models import Account
 from accounts.roles import Power
-from devices import exposing
+from accounts.scope import Actor
+from devices import exposing, extensions
 from devices.models import Device, Extension
 
 A_PAGE = 50
+
+
+class ChangeForm(forms.Form):
+    """What can be changed of an extension; its secret is changed on a page of its own."""
+
+    username = forms.CharField(
+        max_length=64, label="User name", help_text="By which it registers: often its number, such as 4102."
+    )
+    display_name = forms.CharField(
+        max_length=120, required=False, label="Name", help_text="What displays show: Sales, Ben Hall."
+    )
+    auth_name = forms.CharField(
+        max_length=64, required=False, label="Name for signing in", help_text="Empty: the user name."
+    )
+    realm = forms.CharField(
+        max_length=120, required=False, label="Realm", help_text="Empty: the SIP server of its account."
+    )
+    call_appearances = forms.IntegerField(
+        min_value=1,
+        max_value=8,
+        initial=2,
+        label="Calls at once",
+        help_text="How many calls it holds as a shared line, from 1 to 8.",
+    )
+    barge_in = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Others who show the shared line may join its calls",
+    )
+
+
+class AddForm(ChangeForm):
+    """What makes an extension."""
+
+    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    secret = forms.CharField(
+        max_length=128,
+        strip=False,
+        label="Secret",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="The one that your SIP server has. No page ever shows it again.",
+    )
+    field_order = ("account", "username", "display_name", "secret", "auth_name", "realm", "call_appearances")
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        accounts = Account.objects.reachable_by(actor, Power.EDIT_EXTENSIONS).order_by("path")
+        self.fields["account"].queryset = accounts  # type: ignore[attr-defined]
 
 
 class NewSecretForm(forms.Form):
@@ -53,6 +103,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "known": known.count(),
         "only_known": only_known,
         "several_accounts": request.actor.may_anywhere(Power.EDIT_CUSTOMERS),
+        "may_edit": request.actor.may_anywhere(Power.EDIT_EXTENSIONS),
     }
     return render(request, "devices/extensions.html", context)
 
@@ -71,6 +122,44 @@ def find_extension(request: PageRequest, code: UUID) -> Extension:
     visible = Extension.objects.visible_to(request.actor).select_related("account")
     found: Extension = get_object_or_404(visible.prefetch_related("appearances__device"), code=code)
     return found
+
+
+@sensitive_post_parameters("secret")
+@needs(Power.EDIT_EXTENSIONS)
+def add(request: PageRequest) -> HttpResponse:
+    form = AddForm(request.POST or None, actor=request.actor)
+    if request.method == "POST" and form.is_valid():
+        with refused_into(form):
+            kept = form.cleaned_data
+            extension = extensions.create(kept.pop("account"), by=request.actor, **kept)
+            messages.success(request, f"{extension} was added. No phone shows it yet.")
+            return redirect("extensions")
+    context = {"section": "extensions", "form": form, "extension": None}
+    return render(request, "devices/extension_form.html", context)
+
+
+@needs(Power.EDIT_EXTENSIONS)
+def edit(request: PageRequest, code: UUID) -> HttpResponse:
+    extension = find_extension(request, code)
+    initial = {name: getattr(extension, name) for name in ChangeForm.base_fields}
+    form = ChangeForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        with refused_into(form):
+            extensions.change(extension, by=request.actor, **form.cleaned_data)
+            messages.success(request, "Saved. Each phone that shows it learns it at its next check-in.")
+            return redirect("extensions")
+    return render(request, "devices/extension_form.html", page_of(request, extension, form))
+
+
+@needs(Power.EDIT_EXTENSIONS)
+def remove(request: PageRequest, code: UUID) -> HttpResponse:
+    extension = find_extension(request, code)
+    if request.method == "POST":
+        name = str(extension)
+        extensions.remove(extension, by=request.actor)
+        messages.success(request, f"{name} was removed.")
+        return redirect("extensions")
+    return render(request, "devices/extension_remove.html", page_of(request, extension, forms.Form()))
 
 
 @sensitive_post_parameters("secret")

@@ -1,6 +1,5 @@
 """One phone's pages: what is true of it, its lines, its log, and the rare things."""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
-from devices.models import Appearance, Device
+from devices.models import Device
 from portal.clone_cards import clone_of
 from portal.model_words import model_words
 from portal.pages.approvals import card_of
@@ -91,31 +90,6 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
         "model": model_words(device, frame["row"].seen.firmware if frame["row"].seen else None),
     }
     return render(request, "devices/phone.html", context)
-
-
-@needs(Power.SEE_ACCOUNT)
-def lines(request: PageRequest, code: UUID) -> HttpResponse:
-    device = find_phone(request, code)
-    shown = device.appearances.select_related("extension").prefetch_related("extension__appearances__device")
-    context = {
-        **frame_of(request, device, "lines"),
-        "lines": [phone_line(appearance, device) for appearance in shown.order_by("position")],
-        "keys": device.keys.order_by("position"),
-    }
-    return render(request, "devices/phone_lines.html", context)
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneLine:
-    """One appearance, with the other phones that show the same extension."""
-
-    appearance: Appearance
-    others: list[Device]
-
-
-def phone_line(appearance: Appearance, device: Device) -> PhoneLine:
-    shown = {row.device_id: row.device for row in appearance.extension.appearances.all()}
-    return PhoneLine(appearance, [other for pk, other in shown.items() if pk != device.pk])
 
 
 @needs(Power.SEE_ACCOUNT)

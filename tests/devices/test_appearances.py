@@ -1,9 +1,11 @@
 """Lines and keys of a phone: what fits on the model, what is shared, what was lost, who is told."""
 
+from dataclasses import replace
+
 import pytest
 
 from accounts.models import AuditEntry
-from accounts.refusals import Forbidden, Invalid
+from accounts.refusals import Forbidden, Invalid, Refusal
 from devices import appearances, extensions
 from devices.appearances import AppearanceRow, KeyRow
 from devices.models import Appearance, Device, Extension, Key
@@ -48,9 +50,9 @@ def test_the_whole_set_is_put_and_the_loss_is_told(tree: Tree) -> None:
     lost = [{"position": 3, "extension": "4102", "label": "", "ring": "now"}]
     entry = AuditEntry.objects.latest("id")
     assert entry.verb == "device.lines-changed"
-    assert entry.details == {"lost": lost, "added": [], "summary": "4102 on key 3 removed"}
+    assert entry.details == {"lost": lost, "added": [], "summary": "appearance 4102 on key 3 removed"}
     event = DeviceEvent.objects.latest("id")
-    words = "Lines changed by Ana (ana@example.org): 4102 on key 3 removed."
+    words = "Lines changed: appearance 4102 on key 3 removed by Ana (ana@example.org)."
     assert (event.what, described(event).sentence) == ("lines-changed", words)
 
 
@@ -88,9 +90,9 @@ def test_another_tenants_extension_is_not_found_in_the_words_for_none(tree: Tree
         words.append(refusal.value.detail)
 
     assert set(words) == {
-        f"There is no extension {foreign.code}.",
-        "There is no extension 7001.",
-        "There is no extension 7002.",
+        f"Key 1: there is no extension {foreign.code}.",
+        "Key 1: there is no extension 7001.",
+        "Key 1: there is no extension 7002.",
     }
     assert not Appearance.objects.exists()
 
@@ -239,5 +241,38 @@ def test_what_was_changed_is_said_key_by_key(tree: Tree) -> None:
 
     appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one, "Me"), AppearanceRow(2, one)])
 
-    words = "4101 on key 1 renamed, 4101 on key 2 added, 4102 on key 2 removed"
-    assert AuditEntry.objects.latest("id").details["summary"] == words
+    told = "4101 on key 1 renamed", "4101 on key 2 added", "4102 on key 2 removed"
+    summary = AuditEntry.objects.latest("id").details["summary"]
+    assert summary == ", ".join(f"appearance {words}" for words in told)
+
+
+def test_a_key_that_was_lost_or_added_is_said_too(tree: Tree) -> None:
+    phone, one = phone_of(tree, 1), line_of(tree, "4101")
+    appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one)])
+    watched = [KeyRow(at, KeyKind.BLF, f"2{at:02}") for at in range(2, 20)]
+    kept = KeyRow(20, KeyKind.DTMF, "9", "Door")
+    appearances.put_keys(phone, by=tree.ana, rows=[*watched[:2], kept])
+
+    appearances.put_keys(phone, by=tree.ana, rows=[watched[1], replace(kept, label="Gate")])
+
+    words = "Keys changed: busy lamp 202 on key 2 removed, DTMF 9 on key 20 changed by Ana (ana@example.org)."
+    assert described(DeviceEvent.objects.latest("id")).sentence == words
+    appearances.put_keys(phone, by=tree.ana, rows=[*watched, kept])
+    sentence = described(DeviceEvent.objects.latest("id")).sentence
+    assert sentence.startswith("Keys changed: busy lamp 202 on key 2 added, busy lamp 204 on key 4 added, ")
+    assert sentence.endswith(" on key 14 added and 6 more by Ana (ana@example.org).")
+
+
+def test_a_whole_set_does_not_wipe_out_what_somebody_else_put_meanwhile(tree: Tree) -> None:
+    phone, one, two = phone_of(tree, 1), line_of(tree, "4101"), line_of(tree, "4102")
+    appearances.put(phone, by=tree.ana, rows=[AppearanceRow(1, one)])
+    seen = appearances.stamp(phone.appearances.all(), phone.keys.all())
+    appearances.arrange(phone, by=tree.ana, lines=[AppearanceRow(1, one), AppearanceRow(2, two)], as_of=seen)
+    before = revisions()
+
+    with pytest.raises(Refusal) as refusal:
+        appearances.arrange(phone, by=tree.ana, lines=[AppearanceRow(3, two)], as_of=seen)
+
+    assert refusal.value.code == "changed-meanwhile"
+    assert [row.position for row in phone.appearances.all()] == [1, 2]
+    assert grown(before) == set()

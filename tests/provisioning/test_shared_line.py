@@ -85,14 +85,14 @@ def test_one_phone_loses_the_shared_line_and_its_file_alone_changes(
     assert b"s3cret-of-4102" not in files()["Sales 2"]
     assert b'reg.1.type="private"' in files()["Sales 2"]
     event = DeviceEvent.objects.latest("id")
-    told = "Lines changed by Ana (ana@example.org): 4102 on key 3 removed."
+    told = "Lines changed: appearance 4102 on key 3 removed by Ana (ana@example.org)."
     assert (event.device, event.at, described(event).sentence) == (loser, at, told)
     entry = AuditEntry.objects.latest("id")
     assert (entry.verb, entry.at, entry.user) == ("device.lines-changed", at, user_of(cast.ana))
 
     page = signed_in(user_of(cast.vic)).get(f"/phones/{loser.code}/log/").content.decode()
 
-    assert "4102 on key 3 removed" in page
+    assert "appearance 4102 on key 3 removed by Ana" in page
     assert "Ana" in page
     assert when(at, cast.acme.time_zone) in page
 
@@ -139,4 +139,4 @@ def test_who_rings_is_a_matter_of_one_phone(cast: Tree, office: dict[str, Device
     assert changed(kept) == changed(made) == {"Reception"}
     assert b"account.2.ringtone.ring_type = Silent.wav" in files()["Reception"]
     sentence = described(DeviceEvent.objects.latest("id")).sentence
-    assert sentence == "Lines changed by Ana (ana@example.org): 4102 on key 2 rings never."
+    assert sentence == "Lines changed: appearance 4102 on key 2 set to ring never by Ana (ana@example.org)."

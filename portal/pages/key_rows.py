@@ -1,0 +1,306 @@
+"""Lines and keys as rows of a form: put in order by buttons that need no script, saved as a whole."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
+
+from accounts.refusals import Forbidden, Refusal
+from devices.appearances import AppearanceRow, KeyRow
+from devices.family import Family, Model
+from devices.layout import bank_of
+from devices.models import Appearance, Key, KeyColumns
+from devices.phone import KeyKind
+
+MOST_ROWS = 600
+LINE = KeyKind.LINE.value
+TITLES = {LINE: "Line", **dict(Key.Kind.choices), KeyKind.EMPTY.value: "Nothing"}
+ICONS = {
+    LINE: "line",
+    "blf": "lamp",
+    "speed_dial": "speed",
+    "park": "park",
+    "dtmf": "list",
+    "url": "globe",
+    "empty": "minus",
+}
+_NAMED = re.compile(r"Key (\d+): ")
+
+State = dict[str, Any]  #: a row as it was typed
+
+
+class RowForm(forms.Form):
+    """One line or key."""
+
+    position = forms.IntegerField(min_value=1, max_value=1000, label="Key")
+    kind = forms.ChoiceField(label="What it is")
+    value = forms.CharField(max_length=200, required=False, label="Extension, number or address")
+    label = forms.CharField(max_length=60, required=False, label="Label")
+    ring = forms.ChoiceField(choices=Appearance.Ring.choices, required=False, label="Rings")
+    line = forms.IntegerField(min_value=0, max_value=1000, required=False, label="Calls on line")
+
+    def __init__(self, *args: Any, kinds: Sequence[str], has_lines: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [(kind, TITLES[kind]) for kind in kinds]  # type: ignore[attr-defined]
+        for name, more in WIDGETS.items():
+            self.fields[name].widget.attrs |= {"class": "input", **more}
+        if has_lines:
+            self.fields["value"].widget.attrs["list"] = "extensions"
+        else:
+            del self.fields["ring"], self.fields["line"]
+
+    def clean(self) -> dict[str, Any]:
+        kept = super().clean() or {}
+        if kept.get("kind") == LINE and not kept.get("value", "").strip():
+            self.add_error("value", "Which extension?")
+        return kept
+
+
+WIDGETS: Mapping[str, Mapping[str, str]] = {
+    "position": {"class": "input short", "inputmode": "numeric"},
+    "kind": {},
+    "value": {"autocomplete": "off"},
+    "label": {"autocomplete": "off"},
+    "ring": {},
+    "line": {"class": "input short", "inputmode": "numeric"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """One key as the overview shows it."""
+
+    position: int
+    icon: str
+    title: str
+    words: str
+    is_shared: bool = False
+    inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A block of keys, or one expansion module."""
+
+    title: str
+    first: int
+    last: int
+    caps: tuple[Cap, ...]
+
+    @property
+    def free(self) -> int:
+        return self.last - self.first + 1 - len(self.caps)
+
+
+class Editor:
+    """The rows of one phone or profile on their way through a form."""
+
+    def __init__(
+        self,
+        states: Iterable[State],
+        *,
+        family: Family,
+        model: Model | None,
+        has_lines: bool,
+        inherited: Sequence[KeyColumns] = (),
+        as_of: str = "",
+    ) -> None:
+        self.family, self.model, self.has_lines, self.inherited = family, model, has_lines, inherited
+        self.keyed = model is None or model.keyed_lines
+        self.states = sorted(states, key=self._order)
+        self.focus = -1  #: the row whose button was pressed
+        self.pressed = ""
+        self.as_of = as_of  #: what the rows were when they were shown first
+        self.errors: list[str] = []
+
+    @property
+    def kinds(self) -> list[str]:
+        """What a key can be here, a line first; nothing only where something can be hidden."""
+        if self.model is None:
+            able = frozenset(KeyKind(kind) for kind in self.family.key_codes)
+        else:
+            able = self.family.key_kinds(self.model.name) if self.model.room else frozenset()
+        kinds = [kind for kind in TITLES if kind not in (LINE, "empty") and KeyKind(kind) in able]
+        return [*([LINE] if self.has_lines else []), *kinds, *(["empty"] if self.inherited else [])]
+
+    def _order(self, state: State) -> tuple[bool, int]:
+        apart = not self.keyed and state["kind"] != LINE
+        return apart, _number(state["position"])
+
+    # --- from and to the form ---
+
+    def read(self, data: QueryDict) -> None:
+        """Take over what was typed; a form that came without its rows is not one without rows."""
+        if "row-TOTAL_FORMS" not in data:
+            raise Refusal("input", "The form came without its rows. Load the page again.", code="incomplete")
+        count = _number(data.get("row-TOTAL_FORMS", ""))
+        if count > MOST_ROWS:
+            raise Refusal("input", f"A form holds {MOST_ROWS} rows at the most.", code="incomplete")
+        names = RowForm.base_fields
+        self.states = [{name: data.get(f"row-{at}-{name}", "") for name in names} for at in range(count)]
+        self.as_of = data.get("as_of", "")
+
+    def formset(self, *, bound: bool = False) -> Any:
+        made: Any = forms.formset_factory(RowForm, extra=0, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
+        more = {"kinds": self.kinds, "has_lines": self.has_lines}
+        if not bound:
+            return made(initial=self.states, prefix="row", form_kwargs=more)
+        data: MultiValueDict[str, str] = MultiValueDict()
+        count = str(len(self.states))
+        data["row-TOTAL_FORMS"] = data["row-INITIAL_FORMS"] = count
+        for at, state in enumerate(self.states):
+            for name, text in state.items():
+                data[f"row-{at}-{name}"] = str(text)
+        return made(data, prefix="row", form_kwargs=more)
+
+    # --- what the buttons do ---
+
+    def press(self, button: str) -> None:
+        """Do what a button says, without saving; one that is not known does nothing."""
+        what, _, rest = button.partition("-")
+        at = _number(rest, -1)
+        if what == "add":
+            self._add(self._free_place(), next(iter(self.kinds), LINE))
+        elif what == "own":
+            self._take_over(at)
+        elif what == "hide":
+            self._add(at, "empty")
+        elif 0 <= at < len(self.states) and what in ("up", "down"):
+            self._move(at, -1 if what == "up" else 1)
+            self.pressed = what
+        elif 0 <= at < len(self.states) and what == "remove":
+            del self.states[at]
+
+    def _add(self, position: int, kind: str) -> None:
+        blank = {"value": "", "label": "", "ring": "now", "line": 0}
+        self._put({"position": position, "kind": kind, **blank})
+
+    def _take_over(self, position: int) -> None:
+        row = next((row for row in self.inherited if row.position == position), None)
+        if row is not None:
+            self._put(state_of(row))
+
+    def _put(self, state: State) -> None:
+        self.states = sorted([*self.states, state], key=self._order)
+        self.focus, self.pressed = self.states.index(state), "position"
+
+    def _move(self, at: int, step: int) -> None:
+        state = self.states[at]
+        here = _number(state["position"])
+        there = max(1, here + step)
+        for other in self.states:
+            same_row = self.keyed or (other["kind"] == LINE) == (state["kind"] == LINE)
+            if other is not state and same_row and _number(other["position"]) == there:
+                other["position"] = here
+        state["position"] = there
+        self.states.sort(key=self._order)
+        self.focus = next(index for index, one in enumerate(self.states) if one is state)
+
+    def _free_place(self) -> int:
+        taken = {_number(state["position"]) for state in self.states}
+        taken |= {row.position for row in self.inherited}
+        return next(place for place in range(1, MOST_ROWS + 1000) if place not in taken)
+
+    # --- what the verb takes, and what it says ---
+
+    @staticmethod
+    def lines(formset: Any) -> list[AppearanceRow]:
+        return [
+            AppearanceRow(row["position"], row["value"].strip(), row["label"], row["ring"] or "now")
+            for row in (form.cleaned_data for form in formset)
+            if row["kind"] == LINE
+        ]
+
+    @staticmethod
+    def keys(formset: Any) -> list[KeyRow]:
+        return [
+            KeyRow(row["position"], KeyKind(row["kind"]), row["value"], row["label"], row.get("line") or 0)
+            for row in (form.cleaned_data for form in formset)
+            if row["kind"] != LINE
+        ]
+
+    def blame(self, formset: Any, refusal: Refusal) -> None:
+        """Put a refusal next to the key that it names, of two at one place the later; else above the rows."""
+        if isinstance(refusal, Forbidden):
+            raise refusal
+        named = _NAMED.search(refusal.detail)
+        for form in reversed(formset.forms):
+            row = form.cleaned_data
+            if named is not None and row["position"] == int(named[1]):
+                field = {"extension": "value"}.get(refusal.field or "", refusal.field or "")
+                form.add_error(field if field in form.fields else "position", refusal.detail)
+                return
+        self.errors.append(refusal.detail)
+
+    def place(self, position: Any, kind: str) -> str:
+        """Where a key is, where that is not plain from its number."""
+        number, model = _number(position), self.model
+        if model is None or not 1 <= number <= model.room or (kind == LINE and not self.keyed):
+            return ""
+        bank, module, within = bank_of(model, number)
+        if bank == "module":
+            return f"Module {module}, key {within}"
+        return f"Memory key {within}" if bank == "memory" else ""
+
+
+def columns(model: Model, caps: Iterable[Cap]) -> list[Column]:
+    """The keys by their blocks; modules as further columns, as far as they are used and the next one."""
+    shown = sorted(caps, key=lambda cap: cap.position)
+    first, found = 1, []
+    blocks = [("On the phone", model.keys), ("Memory keys", model.memory_keys)]
+    blocks += [(f"Module {at + 1}", model.expansion.keys) for at in range(model.expansion.modules)]
+    for title, size in blocks:
+        if size:
+            last = first + size - 1
+            inside = tuple(cap for cap in shown if first <= cap.position <= last)
+            found.append(Column(title, first, last, inside))
+            first = last + 1
+    used = max((at for at, column in enumerate(found) if column.caps), default=0)
+    plugged = [at for at, column in enumerate(found) if column.title.startswith("Module")]
+    hidden = [at for at in plugged if at > max(used, plugged[0])] if plugged else []
+    return [column for at, column in enumerate(found) if at not in hidden]
+
+
+def limits(model: Model) -> str:
+    """What fits on a model, in one sentence."""
+    parts = [_count(model.lines, "line")]
+    own = model.keys + model.memory_keys
+    if own:
+        parts.append(f"{own} keys of its own, numbered from 1" if own > 1 else "one key of its own")
+    if model.expansion.modules:
+        modules = _count(model.expansion.modules, "module")
+        parts.append(f"up to {modules} of {model.expansion.keys} keys, from key {own + 1} on")
+    elif own:
+        parts.append("no expansion module")
+    return f"A {model.title} has {', '.join(parts)}."
+
+
+def state_of(row: KeyColumns) -> State:
+    """A key as a row of the form."""
+    return {
+        "position": row.position,
+        "kind": row.kind,
+        "value": row.value,
+        "label": row.label,
+        "ring": "now",
+        "line": row.line,
+    }
+
+
+def cap_of(row: KeyColumns, *, inherited: bool = False) -> Cap:
+    words = f"{TITLES[row.kind]} {row.value}".strip()
+    return Cap(row.position, ICONS[row.kind], row.label or row.value, words, inherited=inherited)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"one {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _number(text: Any, other: int = 10**6) -> int:
+    """What was typed as a number; `other` where it is none."""
+    digits = str(text).strip()
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 7 else other

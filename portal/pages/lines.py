@@ -1,0 +1,228 @@
+"""A phone's lines and keys: as they sit on it, who else shows a line, and the rows to change them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from accounts.guards import PageRequest, needs
+from accounts.refusals import Forbidden, Refusal
+from accounts.roles import Power
+from devices import appearances, keys, profiles
+from devices.catalog import catalog
+from devices.models import Appearance, Device, Extension, Key, ProfileKey
+from portal.pages.key_rows import LINE, Cap, Editor, cap_of, columns, limits, state_of
+from portal.pages.phone import find_phone, frame_of
+
+MOST_NAMES = 500
+
+#: What a family may be unable to say of shared lines (devices.phone.SHARING), as the page calls it.
+CANNOT = {
+    "shared": "Show who talks on a shared line",
+    "call_appearances": "How many calls a shared line holds",
+    "barge_in": "Whether others may join a call",
+    "delayed": "Ring after a while",
+    "never": "Stay silent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the form with what is known of it."""
+
+    at: int
+    form: Any
+    place: str
+    others: list[Device]
+    note: str
+    focus: str
+
+
+@needs(Power.SEE_ACCOUNT)
+def lines(request: PageRequest, code: UUID) -> HttpResponse:
+    device = find_phone(request, code)
+    frame = frame_of(request, device, "lines")
+    family = catalog().families.get(device.family)
+    model = family.models.get(device.model) if family else None
+    sits = _sits_on(device)
+    if family is None or model is None:
+        caps = [cap_of(row) for row in sits.own] + [_line_cap(row) for row in sits.lines]
+        lost = {**frame, "caps": sorted(caps, key=lambda cap: cap.position)}
+        return render(request, "devices/phone_lines_lost.html", lost)
+    editor = Editor(
+        [*_line_states(device, sits.lines), *map(state_of, sits.own)],
+        family=family,
+        model=model,
+        has_lines=True,
+        inherited=sits.inherited,
+        as_of=appearances.stamp(sits.lines, sits.own),
+    )
+    formset = editor.formset()
+    if request.method == "POST":
+        if not frame["may"]["edit"]:
+            raise Forbidden
+        editor.read(request.POST)
+        button = request.POST.get("do", "save")
+        if button == "save":
+            formset = editor.formset(bound=True)
+            if formset.is_valid() and _saved(request, device, editor, formset):
+                messages.success(request, f"Saved. {device} learns it at its next check-in.")
+                return redirect("phone-lines", code=device.code)
+        else:
+            editor.press(button)
+            formset = editor.formset()
+    firmware = frame["row"].seen.firmware if frame["row"].seen else None
+    lacks = family.lacks_sharing(family.generation_of(model.name, firmware))
+    extensions = _extensions(device, editor, sits.lines)
+    line_caps = [
+        _line_cap(row, _others(extensions.get(str(row.extension.code)), device)) for row in sits.lines
+    ]
+    context = {
+        **frame,
+        "limits": limits(model),
+        "columns": columns(model, _caps(sits, line_caps if model.keyed_lines else ())),
+        "lines_apart": () if model.keyed_lines else line_caps,
+        "rows": _rows(editor, formset, extensions, device, lacks),
+        "formset": formset,
+        "editor": editor,
+        "is_changed": request.method == "POST",
+        "hidden": [cap_of(row, inherited=True) for row in sits.inherited if row.position not in sits.taken],
+        "covered": [cap_of(row) for row in sits.inherited if row.position in sits.taken],
+        "cannot": [(CANNOT[name], reason) for name, reason in lacks.items()],
+        "names": device.account.extensions.order_by("username")[:MOST_NAMES] if frame["may"]["edit"] else (),
+        "profiles": profiles.for_phone(device) if frame["may"]["edit"] else (),
+    }
+    return render(request, "devices/phone_lines.html", context)
+
+
+def _saved(request: PageRequest, device: Device, editor: Editor, formset: Any) -> bool:
+    try:
+        appearances.arrange(
+            device,
+            by=request.actor,
+            lines=editor.lines(formset),
+            keys_=editor.keys(formset),
+            as_of=editor.as_of or None,
+        )
+    except Refusal as refusal:
+        editor.blame(formset, refusal)
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Sits:
+    """What is saved of a phone's lines and keys."""
+
+    lines: list[Appearance]
+    own: list[Key]
+    inherited: list[ProfileKey]
+    places: frozenset[int]  #: the keys that lines take
+
+    @property
+    def taken(self) -> set[int]:
+        """The places that the phone uses itself, so that its profile has no say there."""
+        return {row.position for row in self.own} | self.places
+
+
+def _sits_on(device: Device) -> Sits:
+    shown = list(device.appearances.select_related("extension").order_by("position"))
+    inherited = list(device.profile.keys.order_by("position")) if device.profile else []
+    places: frozenset[int] = frozenset()
+    if catalog().has_model(device.family, device.model):
+        places = keys.line_places(device.family, device.model, (row.position for row in shown))
+    return Sits(shown, list(device.keys.order_by("position")), inherited, places)
+
+
+def _line_states(device: Device, shown: Iterable[Appearance]) -> list[dict[str, Any]]:
+    """Lines by their user name; by their code where the account has that name more than once."""
+    wanted = {row.extension.username for row in shown}
+    named = device.account.extensions.filter(username__in=wanted).order_by().values("username")
+    twice = set(named.annotate(count=Count("pk")).filter(count__gt=1).values_list("username", flat=True))
+    return [
+        {
+            "position": row.position,
+            "kind": LINE,
+            "value": str(row.extension.code) if row.extension.username in twice else row.extension.username,
+            "label": row.label,
+            "ring": row.ring,
+            "line": 0,
+        }
+        for row in shown
+    ]
+
+
+def _extensions(device: Device, editor: Editor, shown: Iterable[Appearance]) -> dict[str, Extension]:
+    """The extensions that are shown or typed, by name and by code, with the phones that show them."""
+    typed = [str(state["value"]).strip() for state in editor.states if state["kind"] == LINE]
+    found = device.account.extensions.prefetch_related("appearances__device")
+    by_name = found.filter(username__in=typed)
+    by_code = found.filter(pk__in=[row.extension_id for row in shown])
+    return {key: row for row in [*by_name, *by_code] for key in (row.username, str(row.code))}
+
+
+def _others(extension: Extension | None, device: Device) -> list[Device]:
+    """The other phones that show it, each once."""
+    rows = extension.appearances.all() if extension else ()
+    return list({row.device_id: row.device for row in rows if row.device_id != device.pk}.values())
+
+
+def _rows(
+    editor: Editor, formset: Any, extensions: dict[str, Extension], device: Device, lacks: dict[str, str]
+) -> list[Row]:
+    rows = []
+    for at, (form, state) in enumerate(zip(formset, editor.states, strict=True)):
+        extension = extensions.get(str(state["value"]).strip()) if state["kind"] == LINE else None
+        others = _others(extension, device)
+        focus = editor.pressed if at == editor.focus else ""
+        place = editor.place(state["position"], state["kind"])
+        rows.append(Row(at, form, place, others, _note(state, others, lacks), focus))
+    return rows
+
+
+def _note(state: dict[str, Any], others: list[Device], lacks: dict[str, str]) -> str:
+    """Why a line rings although it shall not, or not at once."""
+    if state["kind"] != LINE or state["ring"] in ("", "now"):
+        return ""
+    if not others:
+        return "A line that only this phone shows always rings at once."
+    return lacks.get(str(state["ring"]), "")
+
+
+def _caps(sits: Sits, lines_: Iterable[Cap]) -> list[Cap]:
+    """What sits on the keys now: lines, the phone's own keys, and its profile's."""
+    held = keys.effective(sits.own, sits.inherited, sits.places)
+    return [*lines_, *(cap_of(row, inherited=isinstance(row, ProfileKey)) for row in held)]
+
+
+def _line_cap(row: Appearance, others: Sequence[Device] = ()) -> Cap:
+    name = row.label or row.extension.display_name or row.extension.username
+    words = f"{'Shared line' if others else 'Line'} {row.extension.username}"
+    if others and row.ring != Appearance.Ring.NOW.value:
+        words += f", rings {Appearance.Ring(row.ring).label.lower()}"
+    return Cap(row.position, "shared" if others else "line", name, words, is_shared=bool(others))
+
+
+@require_POST
+@needs(Power.EDIT_DEVICES)
+def profile(request: PageRequest, code: UUID) -> HttpResponse:
+    """Put a profile on the phone, or take the present one off."""
+    device = find_phone(request, code)
+    chosen = request.POST.get("profile", "")
+    if chosen:
+        try:
+            wanted = UUID(chosen)
+        except ValueError as error:
+            raise Refusal("input", "There is no profile of this code.", code="unknown") from error
+        found = get_object_or_404(profiles.usable(device.account), code=wanted)
+        profiles.apply(found, by=request.actor, devices=[device])
+        messages.success(request, f"{device} has the profile {found} now. Its own keys stay.")
+    elif profiles.take_off([device], by=request.actor):
+        messages.success(request, f"{device} has no profile any more. Its own keys stay.")
+    return redirect("phone-lines", code=device.code)
