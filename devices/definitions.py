@@ -22,6 +22,7 @@ __all__ = [
     "Value",
     "languages",
     "split_place",
+    "spoken",
 ]
 
 
@@ -66,6 +67,14 @@ def languages() -> tuple[str, ...]:
     return tuple(
         sorted({code for family in catalog().families.values() for code in family.values["language"]})
     )
+
+
+def spoken(family: str, language: str) -> str:
+    """The language where the family speaks it or its mother tongue, otherwise the built-in one."""
+    vendor = catalog().families.get(family)
+    known = vendor.values["language"] if vendor else {}
+    fits = language in known or language.partition("-")[0] in known
+    return language if fits else str(SETTINGS["language"].default)
 
 
 # Read when they are asked for: the families' data and the zones' table are files.

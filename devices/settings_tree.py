@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -16,10 +17,10 @@ from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.sealing import SealError
-from devices import holding, keys, raw_keys, secrets
+from devices import holding, keys, raw_keys, reach, secrets
 from devices.bounds import split_place, window_minutes
 from devices.catalog import catalog
-from devices.definitions import SETTINGS, SWITCHES, Setting, Value
+from devices.definitions import SETTINGS, SWITCHES, Setting, Value, spoken
 from devices.levels import ZONE, Found, Level, ModelIn, Target, account_values, effective, effective_many
 from devices.models import Appearance, Device, Extension, SettingValue
 from devices.phone import (
@@ -178,7 +179,8 @@ def _tell_above(
     which = {"family": target.family, "model": target.model} if isinstance(target, ModelIn) else {}
     details: Mapping[str, Any] = {"setting": setting.name, "old": old, "new": new, **which}
     audit.record(by, "account.setting-changed", account, now=now, **details)
-    settings_changed.send(sender=Account, account=account, **which)
+    reached = partial(reach.of_setting, target, setting.name, old)
+    settings_changed.send(sender=Account, account=account, reached=reached)
 
 
 def _tell_phone(
@@ -344,7 +346,7 @@ def _phone(
         ),
         poll=PollSettings(values["poll_hours"], *window_minutes(values["poll_window"])),
         backlight=_given(values["backlight_seconds"]),
-        language=_spoken(device.family, values["language"]),
+        language=spoken(device.family, values["language"]),
         voicemail_number=values["voicemail_number"],
         web_page=values["web_page"],
         admin_password=secrets.open_text(secrets.Kind.ADMIN_PASSWORD, device.code, device.admin_password),
@@ -360,10 +362,3 @@ def _phone(
 def _given(value: Any) -> int | None:
     """A number that may be left to the phone."""
     return None if value == "" else int(value)
-
-
-def _spoken(family: str, language: str) -> str:
-    """The account's language where the family speaks it, otherwise the built-in one."""
-    known = catalog().families[family].values["language"]
-    fits = language in known or language.partition("-")[0] in known
-    return language if fits else str(SETTINGS["language"].default)

@@ -23,8 +23,8 @@ class PhoneEvent:
 #: change is told in another phone's log). Sent inside the transaction that changed it; a receiver may refuse.
 phones_changed = Signal()
 
-#: A setting of an account, and so of all below it, has changed. Keywords: account, family, model (both empty
-#: when it concerns every phone there). Sent likewise.
+#: A setting of an account, and so of all below it, has changed. Keywords: account; reached, which names the
+#: phones for which another value holds now, whenever it is asked. Sent likewise.
 settings_changed = Signal()
 
 #: What the company directory of an account says has changed. Keyword: account. Sent likewise; no phone's own

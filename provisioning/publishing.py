@@ -75,11 +75,26 @@ def claimed(device_id: int) -> None:
     _on_commit(_publish_claim, device_id)
 
 
-def account_changed(account: Account, *, files: bool = False, family: str = "", model: str = "") -> None:
-    """Every device of the account and of those below it changed, or every one of a family or model there."""
+def account_changed(account: Account, *, files: bool = False) -> None:
+    """Every device of the account and of those below it changed."""
     devices = Device.objects.filter(below([account.path], "account__path"))
-    which = {name: value for name, value in (("family", family), ("model", model)) if value}
-    devices_changed(list(devices.filter(**which).values_list("pk", flat=True)), files=files)
+    devices_changed(list(devices.values_list("pk", flat=True)), files=files)
+
+
+def reached_changed(reached: Callable[[], Sequence[int]]) -> None:
+    """The files of the devices that it names changed; asked once more when this is committed.
+
+    Two changes at once do not see each other: one leaves a phone alone for the value nearer to it, which the
+    other takes back meanwhile. Whichever commits first, one of the two asks when both are there to be seen.
+    """
+    told = set(reached())
+    devices_changed(sorted(told), files=True)
+
+    def catch_up() -> None:
+        with transaction.atomic():
+            devices_changed(sorted(set(reached()) - told), files=True)
+
+    _on_commit(catch_up)
 
 
 def device_gone(device: Device) -> None:

@@ -1,6 +1,6 @@
 """What the apps below have done, made known to phones: every receiver of every signal stands here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -63,10 +63,8 @@ def on_phones_changed(
     publishing.devices_changed([device.pk for device in devices], files=True)
 
 
-def on_settings_changed(
-    sender: Any, account: Account, family: str = "", model: str = "", **kwargs: Any
-) -> None:
-    publishing.account_changed(account, files=True, family=family, model=model)
+def on_settings_changed(sender: Any, reached: Callable[[], Sequence[int]], **kwargs: Any) -> None:
+    publishing.reached_changed(reached)
 
 
 def on_directory_changed(sender: Any, account: Account, **kwargs: Any) -> None:

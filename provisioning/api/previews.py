@@ -113,13 +113,8 @@ class SettingsPreview(APIView):
         actor = acting(request)
         if not actor.may_anywhere(Power.EDIT_SETTINGS):
             raise Forbidden
-        shape = ChangeShape(
-            data=request.data,
-            many=True,
-            allow_empty=False,
-            max_length=MOST_CHANGES,
-            context={"request": request},
-        )
+        bounds: dict[str, Any] = {"many": True, "allow_empty": False, "max_length": MOST_CHANGES}
+        shape = ChangeShape(data=request.data, context={"request": request}, **bounds)
         shape.is_valid(raise_exception=True)
         wanted: list[dict[str, Any]] = shape.validated_data
         return Response(PreviewShape(preview_of(wanted, by=actor)).data)
@@ -157,8 +152,10 @@ def _make(wanted: dict[str, Any], by: Actor) -> None:
         else:
             raw_keys.reset_value(added_to, by=by, key=key)
         return
-    above = model_in(wanted["account"], family, model) if family or model else wanted.get("account")
-    target, name = device or above, wanted["name"]
+    target: settings_tree.Target = device or wanted["account"]
+    if device is None and (family or model):
+        target = model_in(wanted["account"], family, model)
+    name = wanted["name"]
     if "value" in wanted:
         settings_tree.set_value(target, by=by, name=name, value=wanted["value"])
     else:
