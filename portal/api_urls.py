@@ -7,9 +7,22 @@ from accounts import api as accounts_api
 from devices import api as devices_api
 from devices import api_directory
 from portal import api
-from provisioning.api import customers, devices, policies, previews, resyncs, settings, sites, windows
+from provisioning.api import (
+    addresses,
+    customers,
+    devices,
+    policies,
+    previews,
+    resyncs,
+    settings,
+    sites,
+    windows,
+)
+from provisioning.api.hardening import AccountHardening
 
 router = SimpleRouter()
+router.register("allowed-networks", addresses.AllowedDoor, "allowed-network")
+router.register("bans", addresses.BanDoor, "ban")
 router.register("accounts", accounts_api.AccountDoor, "account")
 router.register("api-keys", accounts_api.ApiKeyDoor, "api-key")
 router.register("audit", accounts_api.AuditDoor, "audit")
@@ -57,9 +70,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         settings.RawKeyDoor.as_view({"put": "update", "delete": "destroy"}),
         name="raw-key-detail",
     ),
+    path("ip-check/", addresses.IpCheck.as_view(), name="ip-check"),
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
     path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
     path("explain/", windows.Explain.as_view(), name="explain"),
+    path("hardening/", AccountHardening.as_view(), name="hardening"),
     path("schema/", api.Schema.as_view(), name="schema"),
     path("docs/", api.Viewer.as_view(), name="docs"),
     re_path("", api.Nowhere.as_view(), name="nowhere"),

@@ -298,6 +298,8 @@ SPECTACULAR_SETTINGS = {
         "KindEnum": "accounts.models.Account.Kind",
         "DifferenceKindEnum": "provisioning.api.customers.KINDS",
         "PolicyKindEnum": "provisioning.api.policies.KINDS",
+        "BanKindEnum": "security.models.Ban.Kind",
+        "FailureKindEnum": "provisioning.api.addresses.FAILURE_KINDS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
@@ -108,12 +110,22 @@ def unknown_phones(
     return sorted(found, key=lambda phone: -phone.tries)
 
 
-def reach(by: Actor, now: datetime) -> set[Network]:
-    """The origins that are the actor's business: where he is, and where phones that he sees live."""
-    own = Device.objects.visible_to(by)
-    proofs = Proof.objects.filter(at__gte=now - standing.PROVED_TIME, device__in=own.values("pk"))
-    lived = {Network.from_hex(*pair) for pair in proofs.values_list("first", "last").distinct()}
-    return lived | {origin_of(parse_address(place)) for place in by.addresses}
+def bans_seen_by(by: Actor, now: datetime) -> QuerySet[Ban]:
+    """Every ban for platform support; others see those where they are and where their phones live (B7)."""
+    rows = Ban.objects.all()
+    if bans.may_see_all(by):
+        return rows
+    proofs = Proof.objects.filter(
+        first__gte=OuterRef("first"),
+        first__lte=OuterRef("last"),
+        at__gte=now - standing.PROVED_TIME,
+        device__in=Device.objects.visible_to(by).values("pk"),
+    )
+    seen = Q(Exists(proofs))
+    for place in by.addresses:
+        here = origin_of(parse_address(place))
+        seen |= Q(first__lte=here.hex_first, last__gte=here.hex_last)
+    return rows.filter(seen)
 
 
 def _was_refused(origin: Network, address: str, by: Actor, now: datetime) -> bool:

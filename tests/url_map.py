@@ -65,11 +65,16 @@ API: dict[str, Args] = {
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
     "device-keys": phone,
     "device-files": phone,
+    "device-hardening": phone,
+    "hardening": _none,
     "settings-preview": _none,
     "profile-list": _none,
     **{f"profile-{name}": profile for name in ("detail", "apply", "take-off")},
     **dict.fromkeys(("contact-list", "contact-bring-in", "contact-take-out"), _none),
     "contact-detail": contact,
+    **dict.fromkeys(("ip-check", "ban-list", "ban-lift-mine", "allowed-network-list"), _none),
+    "ban-detail": _code("ban"),
+    **dict.fromkeys(("allowed-network-detail", "allowed-network-grant"), _code("allowed")),
     "policy-detail": policy,
     **dict.fromkeys(("setting-list", "raw-key-list"), _none),
     "setting-detail": setting,
@@ -84,7 +89,7 @@ API: dict[str, Args] = {
 }
 
 #: Those that say in a query whose they are.
-ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail"}
+ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
 ASKS_FOR_ACCOUNT |= {"contact-take-out"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
@@ -93,7 +98,7 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
     **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
-    **dict.fromkeys(("customers", "policies", "powers", "extensions"), _none),
+    **dict.fromkeys(("customers", "policies", "powers", "extensions", "hardening"), _none),
     "policy": policy,
     **dict.fromkeys(("customer-delete", "customer-restore", "customer-move"), account),
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
@@ -107,6 +112,8 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine", "phone-resync"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
     "phone-files": phone,
+    "phone-settings": phone,
+    "settings": _none,
     "approval": approval,
     **dict.fromkeys(("window", "window-close"), window),
     "job": job,
@@ -243,6 +250,22 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "window-detail": [("delete", None)],
         "approval-detail": [("post", {"decision": "deny"})],
         "unlock-all": [("post", {"account": slug, "for": "24h"})],
+        "ban-list": [("post", {"network": "192.0.2.99", "hours": 1, "reason": "Scans"})],
+        "ban-detail": [("delete", None)],
+        "ban-lift-mine": [("post", {})],
+        "allowed-network-list": [
+            (
+                "post",
+                {
+                    "account": slug,
+                    "network": "192.0.2.99",
+                    "reason": "Ours",
+                    "ends_at": "2100-01-01T00:00:00Z",
+                },
+            )
+        ],
+        "allowed-network-detail": [("delete", None)],
+        "allowed-network-grant": [("post", None)],
         "settings-preview": [("post", [{"account": slug, "name": "language", "value": "de"}])],
         "device-resync": [("post", {"reboot": True})],
         "resync": [("post", {"account": slug})],

@@ -21,9 +21,11 @@ from devices.mac import pretty
 from devices.models import Contact, Device, Extension, Profile, Site
 from devices.phone import KeyKind
 from provisioning import approvals, claims, entering, locking, sites, unlock_all, windows
-from provisioning.models import Approval, Job, Token, Window
+from provisioning.models import Approval, Job, Proof, Token, Window
 from provisioning.spans import Span
 from provisioning.tokens import text_of
+from security import allowances, bans
+from security.models import AllowedNetwork, Ban
 from security.networks import origin_of, parse_address
 
 AGENT = "Yealink SIP-T46S 66.86.0.15 {mac}"
@@ -47,6 +49,8 @@ class Tenant:
     contact: Contact
     window: Window
     approval: Approval
+    allowed: AllowedNetwork
+    ban: Ban
     job: Job
     key: str
     key_code: str
@@ -57,7 +61,7 @@ class Tenant:
     def words(self) -> list[str]:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
         rows += [self.profile, self.contact]
-        rows += [self.window, self.approval, self.job]
+        rows += [self.window, self.approval, self.allowed, self.job]
         codes = [str(row.code) for row in rows] + [self.key_code]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
@@ -130,15 +134,19 @@ def make_world() -> World:
     ).user
     harbour = tenants.create_account(platform, by=actor(sam), slug="harbour", name="Harbour Telecom")
     rita = _person(harbour, sam, "rita@harbour.example", "Rita Reseller", Role.RESELLER)
-    acme = make_tenant(harbour, rita, "acme", "Acme Anvils", ("Ana", "Vic", "Ben"), "00005e0053a")
-    globex = make_tenant(harbour, rita, "globex", "Globex Gears", ("Eve", "Val", "Bob"), "00005e0053b")
+    acme = make_tenant(harbour, (sam, rita), "acme", "Acme Anvils", ("Ana", "Vic", "Ben"), "00005e0053a")
+    globex = make_tenant(harbour, (sam, rita), "globex", "Globex Gears", ("Eve", "Val", "Bob"), "00005e0053b")
     return World(platform, harbour, sam, rita, acme, globex)
 
 
 def make_tenant(
-    parent: Account, rita: User, slug: str, name: str, cast: tuple[str, str, str], macs: str
+    parent: Account, above: tuple[User, User], slug: str, name: str, cast: tuple[str, str, str], macs: str
 ) -> Tenant:
-    """A customer with people, a place, two phones, a claimed lock, a card, a window, a job, a key."""
+    """A customer with people, a place, two phones, a claimed lock, a card, a window, a job, a key.
+
+    An allowance waits for an answer, and where the second phone lives is banned.
+    """
+    sam, rita = above
     account = tenants.create_account(parent, by=actor(rita), slug=slug, name=name)
     roles = (Role.MANAGER, Role.VIEWER, Role.USER)
     manager, viewer, user = (
@@ -180,6 +188,16 @@ def make_tenant(
     assert card is not None
     locking.unlock(other, by=by, span=Span.parse("24h"))
     window = windows.open_window(account, by=by, origin=origin_of(parse_address(f"{place}.60")), hours=4)
+    spot = origin_of(parse_address(f"{place}.90"))
+    Proof.objects.create(device=other, first=spot.hex_first, last=spot.hex_last, at=timezone.now())
+    ban = bans.set_ban(spot, by=actor(sam), length=timedelta(hours=1), reason="Scanned for an hour")
+    allowed = allowances.propose(
+        account,
+        origin_of(parse_address(f"{place}.91")),
+        by=by,
+        reason=f"Headquarters of {slug}",
+        length=timedelta(days=30),
+    )
     job = unlock_all.start(account, by=by, span=Span.parse("first-fetch"), filter={})
     key, text = keys.create(
         account,
@@ -190,7 +208,8 @@ def make_tenant(
     )
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
-        extension=extension, profile=profile, contact=contact, window=window, approval=card, job=job,
+        extension=extension, profile=profile, contact=contact, window=window, approval=card, allowed=allowed,
+        ban=ban, job=job,
         key=text, key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
     )  # fmt: skip
