@@ -109,6 +109,11 @@ class Tally:
         """What people call it."""
         return TITLES[self.name]
 
+    @property
+    def weight(self) -> int:
+        """How many of the hundred points it is."""
+        return WEIGHTS[self.name]
+
 
 @dataclass(frozen=True, slots=True)
 class AccountScore:

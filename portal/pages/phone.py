@@ -15,6 +15,7 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
 from devices.models import Device
 from portal.clone_cards import clone_of
+from portal.hardening_card import hardening_card
 from portal.model_words import model_words
 from portal.pages.approvals import card_of
 from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm, said_origin
@@ -87,6 +88,7 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
         "clone": clone_of(device, request.actor, frame["now"]),
         "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
         "resync": resync_card(device, device.lock, request.actor),
+        "hardening": hardening_card(device, request.actor),
         "model": model_words(device, frame["row"].seen.firmware if frame["row"].seen else None),
     }
     return render(request, "devices/phone.html", context)

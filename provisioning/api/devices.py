@@ -21,6 +21,7 @@ from devices.models import Device, Profile, Site
 from provisioning import describing, entering, locking
 from provisioning.api import log
 from provisioning.api.fields import MacField
+from provisioning.api.hardening import HardeningVerbs
 from provisioning.api.keys import KeyVerbs
 from provisioning.api.previews import FileVerbs
 from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
@@ -146,7 +147,9 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
         return rows.filter(reach)
 
 
-class DeviceDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, KeyVerbs, FileVerbs, Verbs):
+class DeviceDoor(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, KeyVerbs, FileVerbs, HardeningVerbs, Verbs
+):
     """The phones that the caller can see."""
 
     queryset = Device.objects.none()
