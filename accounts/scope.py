@@ -35,7 +35,7 @@ class Actor:
     address: str | None = None
     presence: tuple[str, ...] = ()  #: addresses that this session has proved lately (B6)
     on_behalf_of: str = ""
-    extra_powers: frozenset[Power] = field(default=frozenset())
+    extra_powers: frozenset[Power] = field(default=frozenset())  #: given to the person and to no role
 
     @classmethod
     def system(cls, label: str) -> "Actor":
@@ -49,11 +49,14 @@ class Actor:
 
     def may(self, power: Power, path: str) -> bool:
         """Whether this power reaches the account with that tree path."""
-        return any(s.covers(path) and power in POWERS[s.role] for s in self.standings)
+        return any(s.covers(path) and self._has(power, s) for s in self.standings)
 
     def paths(self, power: Power) -> tuple[str, ...]:
         """The tops of the subtrees in which this power is held."""
-        return tuple(dict.fromkeys(s.path for s in self.standings if power in POWERS[s.role]))
+        return tuple(dict.fromkeys(s.path for s in self.standings if self._has(power, s)))
+
+    def _has(self, power: Power, standing: Standing) -> bool:
+        return power in POWERS[standing.role] or power in self.extra_powers
 
     def may_anywhere(self, power: Power) -> bool:
         return bool(self.paths(power))

@@ -118,6 +118,16 @@ def secret_of(extension: Extension) -> str:
     return secrets.open_text(secrets.Kind.SIP_SECRET, extension.code, extension.secret)
 
 
+def show_secret(extension: Extension, *, by: Actor, now: datetime | None = None) -> str:
+    """The SIP secret in clear for a person to read, in the audit each time."""
+    if not by.may(Power.SEE_SECRETS, extension.account.path):
+        raise Forbidden
+    with transaction.atomic():
+        text = secret_of(extension)
+        audit.record(by, "extension.secret_seen", extension, now=now)
+    return text
+
+
 def has_secret(extension: Extension, text: str) -> bool:
     """Whether this is the secret already; one that no key opens any more is replaced by whatever is given."""
     try:

@@ -9,16 +9,19 @@ from django.core.paginator import Paginator
 from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from accounts import second_factor
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
-from devices import exposing, extensions
+from devices import exposing, extensions, secrets
 from devices.models import Device, Extension
 
 A_PAGE = 50
+SWITCHES = ("barge_in", "in_directory")
 
 
 class ChangeForm(forms.Form):
@@ -48,6 +51,7 @@ class ChangeForm(forms.Form):
         initial=True,
         label="Others who show the shared line may join its calls",
     )
+    in_directory = forms.BooleanField(required=False, initial=True, label="Phones show it in their directory")
 
 
 class AddForm(ChangeForm):
@@ -59,7 +63,8 @@ class AddForm(ChangeForm):
         strip=False,
         label="Secret",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="The one that your SIP server has. No page ever shows it again.",
+        required=False,
+        help_text="The one that your SIP server has; no page ever shows it again. Empty: one is drawn.",
     )
     field_order = ("account", "username", "display_name", "secret", "auth_name", "realm", "call_appearances")
 
@@ -78,8 +83,7 @@ class NewSecretForm(forms.Form):
         strip=False,
         label="New secret",
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Empty: a random one is drawn, which nobody sees."
-        " Type one that your SIP server has already.",
+        help_text="Empty: a random one is drawn. Or type one that your SIP server has already.",
     )
 
 
@@ -124,6 +128,26 @@ def find_extension(request: PageRequest, code: UUID) -> Extension:
     return found
 
 
+def shows_secret(request: PageRequest, extension: Extension) -> bool:
+    """Whether the reader may see a secret, and has just shown a second factor."""
+    may = request.actor.may(Power.SEE_SECRETS, extension.account.path)
+    return may and second_factor.is_fresh(request)
+
+
+def seeing(request: PageRequest) -> dict[str, bool]:
+    """What a form says beforehand of whether its reader will see a drawn secret."""
+    may = request.actor.may_anywhere(Power.SEE_SECRETS)
+    return {"may_see": may, "sees": may and second_factor.is_fresh(request)}
+
+
+def shown_once(request: PageRequest, extension: Extension, done: str) -> HttpResponse:
+    """The drawn secret on the answer to this form and nowhere else, ever."""
+    text = extensions.show_secret(extension, by=request.actor)
+    context = {"section": "extensions", "extension": extension, "text": text, "done": done}
+    return render(request, "devices/extension_secret_drawn.html", context)
+
+
+@never_cache
 @sensitive_post_parameters("secret")
 @needs(Power.EDIT_EXTENSIONS)
 def add(request: PageRequest) -> HttpResponse:
@@ -131,10 +155,20 @@ def add(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             kept = form.cleaned_data
-            extension = extensions.create(kept.pop("account"), by=request.actor, **kept)
+            account, given = kept.pop("account"), kept.pop("secret")
+            secret = given or secrets.draw_sip_secret()
+            extension = extensions.create(account, by=request.actor, secret=secret, **kept)
+            if not given and shows_secret(request, extension):
+                return shown_once(request, extension, "was added. No phone shows it yet.")
             messages.success(request, f"{extension} was added. No phone shows it yet.")
             return redirect("extensions")
-    context = {"section": "extensions", "form": form, "extension": None}
+    context = {
+        "section": "extensions",
+        "form": form,
+        "extension": None,
+        "switches": [form[name] for name in SWITCHES],
+        **seeing(request),
+    }
     return render(request, "devices/extension_form.html", context)
 
 
@@ -148,7 +182,8 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
             extensions.change(extension, by=request.actor, **form.cleaned_data)
             messages.success(request, "Saved. Each phone that shows it learns it at its next check-in.")
             return redirect("extensions")
-    return render(request, "devices/extension_form.html", page_of(request, extension, form))
+    context = {**page_of(request, extension, form), "switches": [form[name] for name in SWITCHES]}
+    return render(request, "devices/extension_form.html", context)
 
 
 @needs(Power.EDIT_EXTENSIONS)
@@ -162,6 +197,7 @@ def remove(request: PageRequest, code: UUID) -> HttpResponse:
     return render(request, "devices/extension_remove.html", page_of(request, extension, forms.Form()))
 
 
+@never_cache
 @sensitive_post_parameters("secret")
 @needs(Power.EDIT_EXTENSIONS)
 def new_secret(request: PageRequest, code: UUID) -> HttpResponse:
@@ -169,13 +205,15 @@ def new_secret(request: PageRequest, code: UUID) -> HttpResponse:
     form = NewSecretForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
-            exposing.new_secret(extension, by=request.actor, secret=form.cleaned_data["secret"] or None)
-            messages.success(
-                request,
-                f"{extension} has a new secret. Each phone that shows it learns it at its next check-in.",
-            )
+            given = form.cleaned_data["secret"] or None
+            changed = exposing.new_secret(extension, by=request.actor, secret=given)
+            done = "has a new secret. Each phone that shows it learns it at its next check-in."
+            if given is None and shows_secret(request, changed):
+                return shown_once(request, changed, done)
+            messages.success(request, f"{extension} {done}")
             return redirect("extensions")
-    return render(request, "devices/extension_secret.html", page_of(request, extension, form))
+    context = {**page_of(request, extension, form), **seeing(request)}
+    return render(request, "devices/extension_secret.html", context)
 
 
 @needs(Power.EDIT_EXTENSIONS)

@@ -66,7 +66,7 @@ WIDGETS: Mapping[str, Mapping[str, str]] = {
     "value": {"autocomplete": "off"},
     "label": {"autocomplete": "off"},
     "ring": {},
-    "line": {"class": "input short", "inputmode": "numeric"},
+    "line": {"class": "input short", "inputmode": "numeric", "placeholder": "first"},
 }
 
 
@@ -112,6 +112,7 @@ class Editor:
         self.family, self.model, self.has_lines, self.inherited = family, model, has_lines, inherited
         self.keyed = model is None or model.keyed_lines
         self.states = sorted(states, key=self._order)
+        self.kept = {str(state["kind"]) for state in self.states}  #: kinds that are there already
         self.focus = -1  #: the row whose button was pressed
         self.pressed = ""
         self.as_of = as_of  #: what the rows were when they were shown first
@@ -124,8 +125,9 @@ class Editor:
             able = frozenset(KeyKind(kind) for kind in self.family.key_codes)
         else:
             able = self.family.key_kinds(self.model.name) if self.model.room else frozenset()
-        kinds = [kind for kind in TITLES if kind not in (LINE, "empty") and KeyKind(kind) in able]
-        return [*([LINE] if self.has_lines else []), *kinds, *(["empty"] if self.inherited else [])]
+        allowed = {kind.value for kind in able} - {LINE, "empty"} | self.kept
+        allowed |= ({LINE} if self.has_lines else set()) | ({"empty"} if self.inherited else set())
+        return [kind for kind in TITLES if kind in allowed]
 
     def _order(self, state: State) -> tuple[bool, int]:
         apart = not self.keyed and state["kind"] != LINE
@@ -176,7 +178,7 @@ class Editor:
             del self.states[at]
 
     def _add(self, position: int, kind: str) -> None:
-        blank = {"value": "", "label": "", "ring": "now", "line": 0}
+        blank = {"value": "", "label": "", "ring": "now", "line": ""}
         self._put({"position": position, "kind": kind, **blank})
 
     def _take_over(self, position: int) -> None:
@@ -287,7 +289,7 @@ def state_of(row: KeyColumns) -> State:
         "value": row.value,
         "label": row.label,
         "ring": "now",
-        "line": row.line,
+        "line": row.line or "",
     }
 
 

@@ -42,6 +42,7 @@ class Row:
     others: list[Device]
     note: str
     focus: str
+    is_line: bool
 
 
 @needs(Power.SEE_ACCOUNT)
@@ -152,7 +153,7 @@ def _line_states(device: Device, shown: Iterable[Appearance]) -> list[dict[str, 
             "value": str(row.extension.code) if row.extension.username in twice else row.extension.username,
             "label": row.label,
             "ring": row.ring,
-            "line": 0,
+            "line": "",
         }
         for row in shown
     ]
@@ -182,7 +183,8 @@ def _rows(
         others = _others(extension, device)
         focus = editor.pressed if at == editor.focus else ""
         place = editor.place(state["position"], state["kind"])
-        rows.append(Row(at, form, place, others, _note(state, others, lacks), focus))
+        note = _note(state, others, lacks)
+        rows.append(Row(at, form, place, others, note, focus, is_line=state["kind"] == LINE))
     return rows
 
 

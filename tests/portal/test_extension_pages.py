@@ -1,10 +1,19 @@
 """The page of extensions: whose secret may be known to others, and a new one that is shown nowhere."""
 
+import time
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from accounts import authentication
+from accounts.models import AuditEntry, User
+from accounts.refusals import Forbidden
+from accounts.roles import Power
+from accounts.scope import Actor
 from devices import extensions
 from devices.models import Extension
 from provisioning import taking_back
@@ -51,6 +60,78 @@ def test_a_new_secret_is_given_and_shown_nowhere(world: World) -> None:
     before = everything()
     comes_back(ana.post(url, {"secret": drawn}), before, "This is the present secret already.", "E15")
     assert drawn not in ana.post(url, {"secret": drawn}).content.decode()
+
+
+def seeing_secrets(monkeypatch: pytest.MonkeyPatch, client: Client, user: User, *, ago: int) -> None:
+    """This person may see secrets, and gave a second factor so many seconds ago."""
+    known = authentication.actor_of
+
+    def with_more(person: User, **more: Any) -> Actor:
+        return replace(known(person, **more), extra_powers=frozenset({Power.SEE_SECRETS}))
+
+    monkeypatch.setattr(authentication, "actor_of", with_more)
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "mfa", "at": time.time() - ago}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+
+
+def test_a_drawn_secret_is_shown_once_to_who_may_see_secrets(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, ana = world.acme.extension, signed_in(world.ana)
+    seeing_secrets(monkeypatch, ana, world.ana, ago=60)
+
+    asked = ana.get(page("extension-secret", line))
+    shown = ana.post(page("extension-secret", line), {"secret": ""})
+
+    drawn = extensions.secret_of(Extension.objects.get(pk=line.pk))
+    assert "a drawn one is shown to you this once" in said(asked)
+    assert (shown.status_code, drawn in shown.content.decode()) == (200, True)
+    assert "no-store" in shown.headers["Cache-Control"]
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.verb, entry.user, entry.target_code) == ("extension.secret_seen", world.ana, str(line.code))
+    assert drawn not in str(AuditEntry.objects.values_list("details", flat=True))
+    for again in (ana.get(page("extension-secret", line)), ana.get("/extensions/")):
+        assert drawn not in again.content.decode()
+    typed = ana.post(page("extension-secret", line), {"secret": "typed-and-known-1"}, follow=True)
+    assert "typed-and-known-1" not in typed.content.decode()
+    assert AuditEntry.objects.filter(verb="extension.secret_seen").count() == 1
+    form = {"account": "acme", "username": "4102", "secret": "", "call_appearances": "2"}
+    added = ana.post("/extensions/add/", form)
+    assert extensions.secret_of(Extension.objects.get(username="4102")) in added.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("case", "ago", "told"),
+    [("no second factor", None, "No page shows it"), ("one of long ago", 16 * 60, "Give it now")],
+)
+def test_without_a_fresh_second_factor_it_is_shown_to_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch, case: str, ago: int | None, told: str
+) -> None:
+    line, ana = world.acme.extension, signed_in(world.ana)
+    if ago is not None:
+        seeing_secrets(monkeypatch, ana, world.ana, ago=ago)
+
+    asked = ana.get(page("extension-secret", line))
+    done = ana.post(page("extension-secret", line), {"secret": ""}, follow=True)
+
+    assert told in said(asked)
+    assert "has a new secret." in said(done)
+    assert extensions.secret_of(Extension.objects.get(pk=line.pk)) not in done.content.decode()
+    assert not AuditEntry.objects.filter(verb="extension.secret_seen").exists()
+
+
+def test_a_power_given_to_a_person_reaches_no_further_than_he_does(world: World) -> None:
+    ana = replace(actor(world.ana), extra_powers=frozenset({Power.SEE_SECRETS}))
+
+    with pytest.raises(Forbidden):
+        extensions.show_secret(world.globex.extension, by=ana)
+    with pytest.raises(Forbidden):
+        extensions.show_secret(world.acme.extension, by=actor(world.sam))
+
+    assert extensions.show_secret(world.acme.extension, by=ana) == world.acme.secret
+    assert not AuditEntry.objects.filter(verb="extension.secret_seen", account=world.globex.account).exists()
 
 
 @pytest.mark.rule("E15")

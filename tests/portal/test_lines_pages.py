@@ -221,6 +221,18 @@ def test_the_profiles_keys_can_be_hidden_and_made_the_phones_own(world: World, a
     assert "from the profile" not in text(ana.get(url_of(phone)))
 
 
+def test_a_key_that_hides_nothing_any_more_stays_what_it_is(world: World, ana: Client) -> None:
+    phone, line = world.acme.phone, {"position": "1", "value": world.acme.extension.username}
+    hidden = {"position": "3", "kind": "empty"}
+    ana.post(url_of(phone), rows(line, hidden))
+    profiles.change(world.acme.profile, by=actor(world.ana), keys=[])
+
+    assert shown(text(ana.get(url_of(phone))))[1] == ("3", "empty", "")
+    assert ana.post(url_of(phone), rows(line, hidden)).status_code == 302
+
+    assert not phone.keys.exists()
+
+
 def test_what_a_model_cannot_stands_on_its_page(world: World, ana: Client) -> None:
     phone, other = world.acme.phone, world.acme.other_phone
     line = {"position": "1", "value": world.acme.extension.username, "ring": "delayed"}
@@ -280,12 +292,12 @@ def test_a_phone_whose_lines_are_counted_apart(world: World, ana: Client) -> Non
 
 def test_an_extension_is_added_changed_and_removed(world: World, ana: Client) -> None:
     form = {"account": "acme", "username": "4102", "secret": "s3cret-of-4102", "display_name": "Sales"}
-    form |= {"call_appearances": "3", "barge_in": "on"}
+    form |= {"call_appearances": "3", "barge_in": "on", "in_directory": "on"}
 
     assert ana.post(f"{EXTENSIONS}add/", form).status_code == 302
     made = Extension.objects.get(username="4102")
     assert extensions.has_secret(made, "s3cret-of-4102")
-    assert (made.call_appearances, made.barge_in) == (3, True)
+    assert (made.call_appearances, made.barge_in, made.in_directory) == (3, True, True)
     url = f"{EXTENSIONS}{made.code}/"
     page = text(ana.get(url))
     assert "s3cret" not in page
@@ -293,6 +305,7 @@ def test_an_extension_is_added_changed_and_removed(world: World, ana: Client) ->
     assert ana.post(url, changed).status_code == 302
     made.refresh_from_db()
     assert (made.display_name, made.call_appearances, made.barge_in) == ("Sales team", 5, False)
+    assert made.in_directory is False
     assert extensions.has_secret(made, "s3cret-of-4102")
     assert ana.post(f"{url}remove/").status_code == 302
     assert not Extension.objects.filter(username="4102").exists()
@@ -303,7 +316,6 @@ def test_an_extension_is_added_changed_and_removed(world: World, ana: Client) ->
     [
         ({"username": "a b"}, "no blanks"),
         ({"username": "ext-acme-201"}, "has an extension of that user name"),
-        ({"secret": ""}, "required"),
         ({"call_appearances": "9"}, "less than or equal to 8"),
         ({"realm": "a b"}, "host name"),
         ({"account": "globex"}, "Select a valid choice"),
