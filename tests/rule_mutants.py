@@ -1,4 +1,4 @@
-"""Each rule of sections 3 and 4 with its verdict or its effect flipped: an edit of one guard."""
+"""Each rule of sections 3 and 4, and of section 6 what is pure, with its verdict or its effect flipped."""
 
 from tests.mutating import Mutant
 
@@ -12,6 +12,11 @@ UNTIL = "now {} self.until\n\n\n@dataclass(frozen=True, slots=True)\nclass HandO
 AT_ROOT = 'return Verdict(Outcome.{}, "T4"{})\n'
 CLONE = "clone = token.kind is TokenKind.FORMER and token.superseded"
 IN_WINDOW = 'if {}:\n        return Verdict(Outcome.BOOTSTRAP, "{}"'
+
+
+def _pressure(rule: str, says: str, old: str, new: str) -> Mutant:
+    return Mutant(rule, says, old, new, "security.pressure")
+
 
 MUTANTS = [
     # section 3, before the table
@@ -272,4 +277,93 @@ MUTANTS = [
         QUARANTINED_OR_OFF,
         "if facts.asked is not Asked.FOREIGN and token.state is State.QUARANTINED:",
     ),
+    # section 6
+    _pressure(
+        "B1",
+        "the proved weigh nothing",
+        "rules.base + share + window_share, rules.most",
+        "rules.base + window_share, rules.most",
+    ),
+    _pressure(
+        "B1",
+        "a window weighs nothing",
+        "rules.base + share + window_share, rules.most",
+        "rules.base + share, rules.most",
+    ),
+    _pressure(
+        "B1",
+        "without a ceiling",
+        "min(rules.base + share + window_share, rules.most)",
+        "rules.base + share + window_share",
+    ),
+    _pressure(
+        "B1", "rounds up", "facts.proved * rules.percent // 100", "-(-facts.proved * rules.percent // 100)"
+    ),
+    _pressure("B1", "keeps its keys for ever", "now - at >= HOUR or (kind", "(kind"),
+    _pressure("B1", "keeps its keys a second longer", "now - at >= HOUR", "now - at > HOUR"),
+    _pressure("B1", "counts cards", "(kind == LOCKED_MAC and account in crowds)", "False"),
+    _pressure(
+        "B1",
+        "counts no stranger of the account",
+        "(kind == LOCKED_MAC and account in crowds)",
+        "account in crowds",
+    ),
+    _pressure("B1", "takes one phone for a crowd", "if proved >= rules.crowd", "if proved > 0"),
+    _pressure("B1", "counts repeats", "found[name] = key", "found[key] = key"),
+    _pressure("B1", "counts bad paths apart", '"" if kind in TOGETHER else label', "label"),
+    _pressure("B1", "counts again what has counted", "now - spent[name] < rules.spent_for", "False"),
+    _pressure("B1", "never counts again", "now - spent[name] < rules.spent_for", "True"),
+    _pressure("B1", "bans a /48 with phones in it", "(facts.lived_in or facts.proved > 0)", "False"),
+    _pressure("B1", "bans no address with phones", "facts.width is not Width.ORIGIN and (", "("),
+    _pressure("B1", "takes a /48 for an address", "value=value * facts.width.value", "value=value"),
+    _pressure("B1", "counts IPv6 by /64 alone", "if origin.is_v4:", "if True:"),
+    _pressure(
+        "B1", "is never judged again", "return counted >= threshold(facts, rules).value", "return True"
+    ),
+    _pressure("B1", "judges again with cards", "key.kind != LOCKED_MAC or key.account not in crowds", "True"),
+    _pressure("B1", "goes on where phones live now", "facts.allowed or is_spared(facts):", "facts.allowed:"),
+    _pressure("B1", "goes on for ever", "now >= ban.until or facts.allowed", "facts.allowed"),
+    _pressure("B2", "takes an office for a storm", "at_once >= rules.storm and ", ""),
+    _pressure(
+        "B2", "takes every minute of a campus for one", " and at_once * 100 >= proved * rules.percent", ""
+    ),
+    _pressure(
+        "B2",
+        "known MACs shield",
+        "if len(counted) < needed.value or",
+        "if len(counted) < needed.value + sum(key.kind == LOCKED_MAC for key in keys) or",
+    ),
+    _pressure("B3", "one key late", "len(counted) < needed.value or", "len(counted) <= needed.value or"),
+    _pressure("B3", "bans the banned", "needed.value or now < facts.banned_until or", "needed.value or"),
+    _pressure("B3", "an hour each time", "now + rules.lengths[step - 1]", "now + rules.lengths[0]"),
+    _pressure(
+        "B3",
+        "never forgets the bans before",
+        "sum(now - start < DAY for start in facts.earlier)",
+        "len(facts.earlier)",
+    ),
+    _pressure("B3", "forgets them a moment late", "now - start < DAY", "now - start <= DAY"),
+    _pressure(
+        "B3", "proposes a block at once", "propose_block=step == len(rules.lengths)", "propose_block=True"
+    ),
+    _pressure("B3", "proposes none", "propose_block=step == len(rules.lengths)", "propose_block=False"),
+    _pressure("B3", "knows no fourth", "min(earlier + 1, len(rules.lengths))", "earlier + 1"),
+    _pressure(
+        "B8",
+        "bans all the same",
+        "if facts.allowed:\n        return Judgement",
+        "if False:\n        return Judgement",
+    ),
+    _pressure("B8", "a ban goes on", "ban.until or facts.allowed or is_spared", "ban.until or is_spared"),
+    _pressure("B8", "raises nothing", "value = max(value, rules.allowed)", "pass"),
+    _pressure("B8", "lowers", "value = max(value, rules.allowed)", "value = rules.allowed"),
+    _pressure("B8", "writes all down", "unknown_macs >= rules.unknown_macs", "False"),
+    _pressure(
+        "B8",
+        "writes one too many down",
+        "unknown_macs >= rules.unknown_macs",
+        "unknown_macs > rules.unknown_macs",
+    ),
+    _pressure("B8", "writes no known MAC down", "allowed and kind == UNKNOWN_MAC and", "allowed and"),
+    _pressure("B8", "everywhere", "not (allowed and kind", "not (kind"),
 ]

@@ -1,6 +1,6 @@
-"""Every rule of sections 3, 4 and 5 has a mutant, and a test that carries the rule's marker kills it.
+"""Every rule of sections 3 to 5 and the pure ones of 6 have a mutant; a test with the rule's marker kills it.
 
-Those of sections 3 and 4 are called in this process, without fixtures, against the module whose functions
+Those of sections 3, 4 and 6 are called in this process, without fixtures, against the module whose functions
 have been given the mutant's code; seconds for all of them. Those of section 5 touch rows: tests/mutating.py.
 """
 
@@ -22,11 +22,13 @@ from tests.mutating import GATE, Mutant, living, verb_mutants
 from tests.provisioning import test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy
 from tests.provisioning.test_sentences import SECTION_3, SECTION_4
 from tests.rule_mutants import MUTANTS
+from tests.security import test_pressure
 
 pytestmark = pytest.mark.once
 
-RULES = SECTION_3 | SECTION_4
-MODULES = (test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy)
+PURE_OF_SECTION_6 = {"B1", "B2", "B3", "B8"}
+RULES = SECTION_3 | SECTION_4 | PURE_OF_SECTION_6
+MODULES = (test_gate, test_gate_admitting, test_gate_private, test_gate_secrecy, test_pressure)
 Case = Callable[[], None]
 ROOT = Path(__file__).parents[1]
 

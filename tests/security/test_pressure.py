@@ -208,6 +208,13 @@ def test_other_rules_give_other_thresholds() -> None:
     assert values == [5, 15, 100, 300]
 
 
+@pytest.mark.rule("B8")
+def test_an_allowance_lowers_no_threshold() -> None:
+    rules = Rules(most=1000)
+
+    assert threshold(facts(proved=8000, allowed=True), rules).value == 810
+
+
 # --- the ban -----------------------------------------------------------------------------------------------
 
 BANS = [
@@ -343,7 +350,7 @@ def test_a_storm_brings_no_ban_nearer() -> None:
 
 @pytest.mark.rule("B2")
 def test_known_macs_that_prove_nothing_shield_nobody() -> None:
-    a_fleet = locked(3000)
+    a_fleet = locked(300) * 3  # phones ask for the same file three times over
 
     alone = judge(strangers(10), facts(), NOW)
     among = judge([*strangers(10), *a_fleet], facts(), NOW)
