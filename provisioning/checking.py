@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Account
 from accounts.roles import Power
@@ -16,7 +16,7 @@ from provisioning import standing, unblocking
 from provisioning.gate import KeyKind, Outcome
 from provisioning.models import DeviceEvent, FailureKey, Proof, Window
 from security import bans
-from security.models import AllowedNetwork, Ban
+from security.models import AllowedNetwork, Ban, BanQuerySet
 from security.networks import Network, origin_of, parse_address, parse_origin, show_address
 
 
@@ -110,7 +110,7 @@ def unknown_phones(
     return sorted(found, key=lambda phone: -phone.tries)
 
 
-def bans_seen_by(by: Actor, now: datetime) -> QuerySet[Ban]:
+def bans_seen_by(by: Actor, now: datetime) -> BanQuerySet:
     """Every ban for platform support; others see those where they are and where their phones live (B7)."""
     rows = Ban.objects.all()
     if bans.may_see_all(by):

@@ -96,9 +96,13 @@ ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-
 #: The pages likewise.
 PAGES: dict[str, Args] = {
     **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
+    "phones-resync": _none,
     **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
     **dict.fromkeys(("customers", "policies", "powers", "extensions", "hardening"), _none),
+    **dict.fromkeys(("address-unblock", "bans", "ban-add", "allowances", "allowance-add"), _none),
+    "ban-lift": _code("ban"),
+    **dict.fromkeys(("allowance-grant", "allowance-end"), _code("allowed")),
     "policy": policy,
     **dict.fromkeys(("customer-delete", "customer-restore", "customer-move"), account),
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),

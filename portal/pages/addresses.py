@@ -1,22 +1,24 @@
-"""Addresses from which a reader's phones were refused, and what failed at one of them in the last hour."""
+"""The IP check: what stands against an address, how a ban ends there, and unknown phones to add."""
 
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
-from accounts.guards import PageRequest, needs
+from accounts.guards import PageRequest, needs, signed_in
 from accounts.roles import Power
-from accounts.scope import Actor
-from devices.models import Device
-from provisioning import facts, standing
+from portal.pages.presence import presence_of
+from provisioning import checking, unblocking
 from provisioning.gate import KeyKind, Outcome
 from provisioning.models import DeviceEvent
-from security.networks import AddressError, Network, parse_origin
+from security import bans
+from security.networks import AddressError, show_address
 
 KINDS = {
     KeyKind.UNKNOWN_MAC: "unknown MACs",
@@ -36,17 +38,20 @@ def addresses(request: PageRequest) -> HttpResponse:
     refused = DeviceEvent.objects.visible_to(request.actor).filter(
         what="request", outcome=Outcome.REFUSED.value, at__gt=now - timedelta(days=1)
     )
-    rows = by_address(refused)
     asked = request.GET.get("address", "").strip()[:60]
     context: dict[str, Any] = {
         "section": "addresses",
-        "rows": rows,
+        "now": now,
+        "rows": by_address(refused),
         "asked": asked,
         "mine": request.actor.address,
+        "presence": presence_of(request),
+        "may_ask": request.actor.may_anywhere(Power.PROPOSE_ALLOWANCE),
+        "may_lift": bans.may_see_all(request.actor),
     }
     if asked:
         try:
-            context["found"] = checked(parse_origin(asked), request.actor, rows, now)
+            context |= checked(asked, request, now)
         except AddressError as error:
             messages.error(request, str(error))
     return render(request, "provisioning/addresses.html", context)
@@ -70,31 +75,31 @@ def by_address(events: Any) -> list[dict[str, Any]]:
     return sorted(made, key=lambda row: -row["tries"])
 
 
-def checked(
-    origin: Network, actor: Actor, rows: list[dict[str, Any]], now: datetime
-) -> dict[str, Any] | None:
-    """The failures of the last hour, the reader's own phones in clear and others' as counts.
+def checked(asked: str, request: PageRequest, now: datetime) -> dict[str, Any]:
+    """What the page says of an address that is the reader's business."""
+    found = checking.check(asked, by=request.actor, now=now)
+    kinds = [(KINDS[kind], count) for kind, count in found.kinds] if found else []
+    voice = "well"
+    if found and (found.banned or found.blocked):
+        voice = "banned"
+    elif found and found.failed:
+        voice = "care"
+    return {"found": found, "kinds": kinds, "voice": voice}
 
-    None for an address that is not the reader's business: not where he is, and none of his phones was there.
-    """
-    own = Device.objects.visible_to(actor)
-    living = standing.proved_at(origin, now).filter(pk__in=own.values("pk")).count()
-    his = any(parse_origin(row["address"]) == origin for row in rows)
-    his = his or any(parse_origin(address) == origin for address in actor.addresses)
-    if not (his or living or actor.may_anywhere(Power.LIFT_BAN)):
-        return None
-    keys = standing.failures(origin, now)
-    macs = {key.label for key in keys if key.label}
-    phones = {phone.mac: phone for phone in own.filter(mac__in=macs).select_related("account")}
-    banned, blocked = facts.standing_of(origin.first, now)
-    return {
-        "origin": origin,
-        "keys": len(keys),
-        "kinds": [
-            (KINDS[KeyKind(kind)], count) for kind, count in Counter(key.kind for key in keys).most_common()
-        ],
-        "own": [(key, phones[key.label]) for key in keys if key.label in phones],
-        "living": living,
-        "banned": banned,
-        "blocked": blocked,
-    }
+
+@require_POST
+@signed_in
+def unblock(request: PageRequest) -> HttpResponse:
+    """End the ban of an address where the reader is; back to the page that he came from."""
+    asked = request.POST.get("address", "")[:60]
+    try:
+        ban = unblocking.unblock(asked, by=request.actor)
+    except AddressError as error:
+        messages.error(request, str(error))
+        return redirect("home")
+    messages.success(
+        request, f"{show_address(ban.network.first)} is not banned any more. What failed there stays counted."
+    )
+    if not request.actor.may_anywhere(Power.SEE_ACCOUNT):
+        return redirect("my-phones")
+    return redirect(f"{reverse('addresses')}?{urlencode({'address': asked})}")

@@ -114,7 +114,10 @@ class AddForm(ChangeForm):
 
 @needs(Power.EDIT_DEVICES)
 def add(request: PageRequest) -> HttpResponse:
-    form = AddForm(request.POST or None, actor=request.actor, initial={"account": request.GET.get("account")})
+    asked = {name: request.GET.get(name, "")[:60] for name in ("account", "mac", "family", "model")}
+    initial = {"account": asked["account"] or None, "mac": asked["mac"]}
+    initial["model"] = f"{asked['family']}/{asked['model']}" if asked["model"] else None
+    form = AddForm(request.POST or None, actor=request.actor, initial=initial)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             device = entering.enter(by=request.actor, family=form.family, **form.cleaned_data)

@@ -6,7 +6,7 @@ from django import forms
 
 from accounts.refusals import Invalid
 from provisioning import locking
-from security.networks import AddressError, Network, parse_origin
+from security.networks import AddressError, Network, parse_network, parse_origin
 
 SPANS = [
     ("7d", "7 days"),
@@ -31,6 +31,21 @@ def said_origin(text: str) -> Network | None:
         return parse_origin(text) if text else None
     except AddressError as error:
         raise Invalid("origin", str(error)) from error
+
+
+class NetworkField(forms.CharField):
+    """One address or a network, as a person types it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"class": "mono", "autocomplete": "off"})
+        super().__init__(max_length=60, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        try:
+            return parse_network(text)
+        except AddressError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class SpanForm(forms.Form):

@@ -20,10 +20,10 @@ from portal.pages.phones import dressed
 from portal.pages.presence import presence_of
 from portal.pages.rows import PhoneRow, phone_rows
 from portal.templatetags.latchkey import when_long
-from provisioning import locking, policies
+from provisioning import facts, locking, policies
 from provisioning.gate import State
 from provisioning.models import LastSeen, Lock
-from security.networks import Network
+from security.networks import Network, parse_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,9 @@ def my_phones(request: PageRequest) -> HttpResponse:
         "phones": [my_phone(row, request.actor, now) for row in phone_rows(dressed(request.actor, own), now)],
         "address": request.actor.address,
         "presence": presence_of(request),
+        "banned": [
+            place for place in request.actor.addresses if facts.standing_of(parse_address(place), now)[0]
+        ],
         "account": account,
         "zone": account.time_zone if account else "UTC",
         "now": now,

@@ -5,6 +5,7 @@ from playwright.sync_api import Page
 from pytest_django.live_server_helper import LiveServer
 
 from provisioning import clones, locking
+from security.networks import show_address
 from tests.browser.conftest import NARROW, WIDE, SignIn, faults
 from tests.factories import refused
 from tests.provisioning.stolen import suspected_clone
@@ -14,6 +15,7 @@ from tests.world import World, actor
 # Addresses that take forms only, or lead elsewhere.
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
 NO_PAGE |= {"phone-profile"}
+NO_PAGE |= {"address-unblock", "ban-lift", "ban-add", "allowance-grant", "allowance-end"}
 NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy", "phone-resync"}
 
 
@@ -46,6 +48,7 @@ def test_a_managers_pages_can_be_read_by_everybody(
     urls["secrets"] = "/extensions/?show=known"
     urls["explained"] = f"/explain/?mac={town.acme.phone.mac}&address=198.51.100.20"
     urls["address"] = "/addresses/?address=198.51.100.20"
+    urls["banned"] = f"/addresses/?address={show_address(town.acme.ban.network.first)}"
     urls["nothing found"] = "/phones/?q=nothing-of-that-name"
     urls["nowhere"] = "/no-such-page/"
 
