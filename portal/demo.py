@@ -22,6 +22,7 @@ from accounts.scope import Actor
 from devices import appearances, extensions, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.catalog import catalog
+from devices.levels import Target, model_in
 from devices.mac import pretty
 from devices.models import Device, Site
 from devices.phone import KeyKind
@@ -116,6 +117,13 @@ class _Filling:
             settings_tree.set_value(
                 self.accounts["platform"], by=support, name=name, value=self.data[name], now=self.start
             )
+        for row in self.data["models"]:
+            target = model_in(self.accounts[row["account"]], row["family"], row["model"])
+            self._give(target, row["account"], row["settings"], self.start)
+
+    def _give(self, target: Target, account: str, values: dict[str, Any], at: datetime) -> None:
+        for name, value in values.items():
+            settings_tree.set_value(target, by=self.managers[account], name=name, value=value, now=at)
 
     def _site(self, account: str, name: str, networks: list[str]) -> None:
         self.sites[account, name] = sites.create(
@@ -161,6 +169,7 @@ class _Filling:
         keys = [KeyRow(**{**key, "kind": KeyKind(key["kind"])}) for key in phone.get("keys", ())]
         appearances.put(device, by=by, rows=rows, now=entered)
         appearances.put_keys(device, by=by, rows=keys, now=entered)
+        self._give(device, phone["account"], phone.get("settings", {}), entered)
 
     def _life(self, device: Device, phone: dict[str, Any]) -> None:
         """The phone came on its first day, moved to its private URL, and asked there last night."""

@@ -9,6 +9,19 @@ from accounts.roles import Power
 from portal.hardening_card import told
 from portal.pages.policies import chosen_account
 from provisioning import hardening
+from provisioning.hardening import Tally
+
+#: What helps where a make cannot do it.
+REMEDIES = {
+    "accept_calls_from_server_only": "Keep these phones behind the office's own network.",
+    "refuse_direct_ip_calls": "Keep these phones behind the office's own network.",
+    "web_page_off": "Let nobody but the office's own network reach these phones.",
+    "check_tls_certificates": "Give them a network of their own, where nobody can pose as the server.",
+    "provision_over_https_only": "Use them in the office's own network only, and replace them in time.",
+    "encrypt_calls": "Calls of these phones can be overheard on their way: replace them where that matters.",
+    "lock_user_menu": "Keep these phones where no guest is left alone with them.",
+    "random_delay_before_polling": "Nothing, unless many of these phones share one power supply.",
+}
 
 
 @needs(Power.SEE_ACCOUNT)
@@ -20,9 +33,17 @@ def table(request: PageRequest) -> HttpResponse:
         "account": account,
         "accounts": Account.objects.visible_to(request.actor).order_by("path"),
         "found": found,
+        "rows": [(row, remedy(row)) for row in found.tallies],
         "worst": [(row, told(row.score.lacking, request.actor)) for row in found.worst],
         "most": hardening.WORST,
         "settings_page": f"/settings/?account={account.slug}",
         "may": request.actor.may(Power.EDIT_SETTINGS, account.path),
     }
     return render(request, "provisioning/hardening.html", context)
+
+
+def remedy(row: Tally) -> str:
+    """What to do about one protection; empty where every phone has it."""
+    if row.off:
+        return "Switch it on where nobody needs it off."
+    return REMEDIES[row.name] if row.cannot else ""
