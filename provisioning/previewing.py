@@ -44,12 +44,19 @@ class Shown:
     lines: list[str]
 
 
+class LineDiff(NamedTuple):
+    """A line that goes ("-") or comes ("+")."""
+
+    sign: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """The lines of one file that differ: "-" goes, "+" comes."""
+    """The lines of one file that differ."""
 
     name: str
-    lines: list[tuple[str, str]]
+    lines: list[LineDiff]
     more: int = 0  #: lines that differ and are not shown
 
 
@@ -62,12 +69,19 @@ class PhoneDiff:
     problem: str = ""  #: why its files could not be made any more
 
 
+class ModelCount(NamedTuple):
+    """How many phones of a model change."""
+
+    model: str
+    phones: int
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """How many phones' files would change, of which models, and for some of them how."""
 
     phones: int = 0
-    by_model: list[tuple[str, int]] = field(default_factory=list)
+    by_model: list[ModelCount] = field(default_factory=list)
     shown: list[PhoneDiff] = field(default_factory=list)
 
     @property
@@ -122,7 +136,7 @@ def of_change(change: Callable[[], object], *, by: Actor, account: Account) -> P
     shown, silent = _looked_into(changed, before, after, lost, by)
     left_alone = silent | (set(picked) - set(changed))
     counted = Counter(row.title(account) for row in reached if row.pk not in left_alone)
-    return Preview(counted.total(), counted.most_common(), shown)
+    return Preview(counted.total(), [ModelCount(*row) for row in counted.most_common()], shown)
 
 
 # --- inside ----------------------------------------------------------------------------------------------
@@ -217,11 +231,11 @@ def _file_diff(name: str, old: CompiledFile | None, new: CompiledFile | None) ->
     if old == new:
         return FileDiff(name, [])
     was, becomes = _lines(old) if old else [], _lines(new) if new else []
-    found: list[tuple[str, str]] = []
+    found: list[LineDiff] = []
     for what, start, end, to_start, to_end in SequenceMatcher(None, was, becomes).get_opcodes():
         if what != "equal":
-            found += [("-", line) for line in was[start:end]]
-            found += [("+", line) for line in becomes[to_start:to_end]]
+            found += [LineDiff("-", line) for line in was[start:end]]
+            found += [LineDiff("+", line) for line in becomes[to_start:to_end]]
     return FileDiff(name, found[:LINES_SHOWN], max(0, len(found) - LINES_SHOWN))
 
 

@@ -74,13 +74,13 @@ class ChangeShape(Shape):
 
 
 class ModelCountShape(Shape):
-    model = serializers.CharField(source="0")
-    phones = serializers.IntegerField(source="1")
+    model = serializers.CharField()
+    phones = serializers.IntegerField()
 
 
 class LineDiffShape(Shape):
-    sign = serializers.ChoiceField([("-", "it goes"), ("+", "it comes")], source="0")
-    text = serializers.CharField(source="1")
+    sign = serializers.ChoiceField([("-", "it goes"), ("+", "it comes")])
+    text = serializers.CharField()
 
 
 class FileDiffShape(Shape):
