@@ -177,7 +177,8 @@ def threshold(facts: Facts, rules: Rules = RULES) -> Threshold:
 def judge(keys: Iterable[Key], facts: Facts, now: float, rules: Rules = RULES) -> Judgement:
     """Return what the keys that an address holds mean now: nothing, an alert, or a ban and its end.
 
-    The order of the keys is without meaning, and a ban that stands is never answered with another one.
+    The order of the keys is without meaning, and a ban that stands is never answered with another one. After
+    a ban, and after an alert, the caller notes the counted keys as `spent` and a ban's start as `earlier`.
     """
     needed = threshold(facts, rules)
     counted = _counted(keys, facts, now, rules)

@@ -291,6 +291,7 @@ def test_what_does_not_count_makes_no_ban() -> None:
 STANDING = [
     ("as it was given", ban(), facts(), True),
     ("nine proofs later", ban(), facts(proved=9), True),
+    ("one of its keys was withdrawn (E4, E14)", ban(9), facts(), False),
     ("ten proofs later", ban(), facts(proved=10), False),
     ("200 strangers, 1,909 proofs", ban(200), facts(proved=1909), True),
     ("200 strangers, 1,910 proofs", ban(200), facts(proved=1910), False),
