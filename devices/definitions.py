@@ -354,7 +354,8 @@ def _table() -> list[Setting]:
             "firmware",
             "Firmware",
             "The address of the image that the phone shall run, by http or https; it fetches it at its next"
-            " check-in. Empty: none, it keeps what it has and never updates by itself.",
+            " check-in. Empty: none, it keeps what it has and never updates by itself. Given for a model or"
+            " for a phone.",
             fetching,
             "",
             bounds.image(),

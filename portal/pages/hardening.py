@@ -36,7 +36,6 @@ def table(request: PageRequest) -> HttpResponse:
         "rows": [(row, remedy(row)) for row in found.tallies],
         "worst": [(row, told(row.score.lacking, request.actor)) for row in found.worst],
         "most": hardening.WORST,
-        "settings_page": f"/settings/?account={account.slug}",
         "may": request.actor.may(Power.EDIT_SETTINGS, account.path),
     }
     return render(request, "provisioning/hardening.html", context)
