@@ -2,12 +2,12 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from devices.paths import FileRule, Grammar
-from devices.phone import KeyKind
+from devices.phone import BookEntry, KeyKind
 from devices.texts import refusal
 
 
@@ -113,6 +113,13 @@ class PhoneBook:
 
     most: int  #: entries that they take; the rest is left out
     search: str  #: how people find somebody in it, in a sentence
+    one_number: bool = False  #: an entry shows one number: who has more stands there more than once
+
+    def entries(self, entries: Sequence[BookEntry]) -> list[BookEntry]:
+        """Return the entries as these phones count them, those beyond `most` too."""
+        if not self.one_number:
+            return list(entries)
+        return [BookEntry(entry.name, (number,)) for entry in entries for number in entry.numbers]
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,8 @@ def compile_books(
         raise CompileError("family", f"{family!r} is not known")
     if vendor.book is None:
         return []
-    context = {"entries": entries[: vendor.book.most], "values": vendor.values}
+    shown = vendor.book.entries(entries)[: vendor.book.most]
+    context = {"entries": shown, "values": vendor.values}
     rules = [rule for rule in vendor.files if rule.book]
     return [_render(vendor, rule.book, rule, rule.path, context, form="xml") for rule in rules]
 

@@ -79,7 +79,7 @@ def _read_summed(body: bytes) -> dict[str, str]:
 
 def _number(element: ElementTree.Element) -> str | None:
     """What tells an element from its namesakes: an attribute, or the digits of its ID."""
-    own = (element.findtext("ID") or "").lstrip(string.ascii_letters)
+    own = (element.findtext("ID") or "").lstrip(string.ascii_letters + "-")
     return element.get("idx") or element.get("index") or own
 
 

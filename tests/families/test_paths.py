@@ -26,14 +26,14 @@ OURS = sorted({(row["path"], FAMILY_OF[row["vendor"]]) for row in REQUESTS if ro
 TABLE = {
     "yealink": [
         (".rom", FileKind.FIRMWARE),
-        ("directory.xml", FileKind.COMMON),
+        ("directory.xml", FileKind.BOOK),
         ("y000000000000.boot", FileKind.COMMON),
         (".boot", FileKind.CLAIMING),
     ],
     "poly": [
         (".sip.ld", FileKind.FIRMWARE),
         ("000000000000-license.cfg", FileKind.LICENCE),
-        ("000000000000-directory.xml", FileKind.COMMON),
+        ("000000000000-directory.xml", FileKind.BOOK),
         ("000000000000.cfg", FileKind.COMMON),
         ("-phone.cfg", FileKind.OVERRIDE),
         ("-web.cfg", FileKind.OVERRIDE),
@@ -48,7 +48,7 @@ TABLE = {
     "fanvil": [(".txt", FileKind.FIRMWARE)],
     "grandstream": [
         ("fw.bin", FileKind.FIRMWARE),
-        ("phonebook.xml", FileKind.COMMON),
+        ("phonebook.xml", FileKind.BOOK),
         ("cfg.xml", FileKind.COMMON),
     ],
     "cisco": [],
