@@ -19,7 +19,7 @@ from accounts.authentication import actor_of
 from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
-from devices import appearances, extensions, settings_tree
+from devices import appearances, extensions, profiles, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.catalog import catalog
 from devices.levels import Target, model_in
@@ -83,6 +83,8 @@ class _Filling:
         entered = {phone["mac"]: self._phone(phone) for phone in self.data["phones"]}
         for phone in self.data["phones"]:
             self._lines(entered[phone["mac"]], phone)
+        for row in self.data["profiles"]:
+            self._profile(entered, **row)
         if self.trial:  # elsewhere these addresses are nobody's, and no phone could come from them
             for phone in self.data["phones"]:
                 self._life(entered[phone["mac"]], phone)
@@ -170,6 +172,22 @@ class _Filling:
         appearances.put(device, by=by, rows=rows, now=entered)
         appearances.put_keys(device, by=by, rows=keys, now=entered)
         self._give(device, phone["account"], phone.get("settings", {}), entered)
+
+    def _profile(
+        self,
+        entered: dict[str, Device],
+        account: str,
+        name: str,
+        family: str,
+        keys: list[dict[str, Any]],
+        phones: list[str],
+    ) -> None:
+        by, rows = self.managers[account], [KeyRow(**{**key, "kind": KeyKind(key["kind"])}) for key in keys]
+        made = profiles.create(
+            self.accounts[account], by=by, name=name, family=family, keys=rows, now=self.start
+        )
+        chosen = [entered[mac] for mac in phones]
+        profiles.apply(made, by=by, devices=chosen, now=max(phone.created_at for phone in chosen))
 
     def _life(self, device: Device, phone: dict[str, Any]) -> None:
         """The phone came on its first day, moved to its private URL, and asked there last night."""

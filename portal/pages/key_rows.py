@@ -150,7 +150,10 @@ class Editor:
         made: Any = forms.formset_factory(RowForm, extra=0, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
         more = {"kinds": self.kinds, "has_lines": self.has_lines}
         if not bound:
-            return made(initial=self.states, prefix="row", form_kwargs=more)
+            formset = made(initial=self.states, prefix="row", form_kwargs=more)
+            if self.pressed == "position":
+                formset.forms[self.focus].fields["position"].widget.attrs["autofocus"] = True
+            return formset
         data: MultiValueDict[str, str] = MultiValueDict()
         count = str(len(self.states))
         data["row-TOTAL_FORMS"] = data["row-INITIAL_FORMS"] = count

@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import Role
+from devices import keys
 from devices.catalog import catalog
 from devices.models import Appearance, Device, Extension, Site
 from devices.settings_tree import phone_settings
@@ -50,6 +51,18 @@ def test_a_platform_a_reseller_three_customers_and_24_phones(facts: demo.DemoFac
     shown = Counter(Appearance.objects.values_list("extension__username", "device").distinct())
     phones_of = Counter(username for username, _ in shown)
     assert {name for name, count in phones_of.items() if count > 1} == {"200", "7000"}
+
+
+def test_both_receptions_have_a_profile_and_one_has_keys_of_its_own_in_its_place(
+    facts: demo.DemoFacts,
+) -> None:
+    first, second = Device.objects.filter(name__startswith="Reception").order_by("name")
+
+    assert first.profile == second.profile
+    assert str(first.profile) == "Front desk"
+    held = {phone.name: {row.position: row.value for row in keys.of(phone)} for phone in (first, second)}
+    assert held["Reception 1"] == {3: "214", 4: "207", 5: "701", 6: "340", 7: "263"}
+    assert held["Reception 2"] == {5: "702", 6: "340", 7: "263"}
 
 
 def test_there_is_somebody_for_every_role(facts: demo.DemoFacts) -> None:

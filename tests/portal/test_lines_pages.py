@@ -195,6 +195,28 @@ def test_what_does_not_fit_is_said_next_to_the_key(
     assert state(phone) == before
 
 
+def test_the_log_says_which_appearance_was_lost_and_by_whom(world: World, ana: Client) -> None:
+    """The story of the shared line, on the pages: 4102 leaves key 3, and the viewer reads who did it."""
+    phone, other = world.acme.phone, world.acme.other_phone
+    shared = extensions.create(world.acme.account, by=actor(world.ana), username="4102", secret="of-4102-Q")
+    own = {"position": "1", "value": world.acme.extension.username}
+    lost = {"position": "3", "value": "4102", "label": "Sales"}
+    appearances.put(other, by=actor(world.ana), rows=[AppearanceRow(2, shared)])
+    ana.post(url_of(phone), rows(own, lost))
+    revisions = dict(Lock.objects.values_list("device__name", "files_revision"))
+
+    without = text(ana.post(url_of(phone), rows(own, lost, do="remove-1")))
+    assert shown(without) == [("1", "line", world.acme.extension.username)]
+    ana.post(url_of(phone), rows(own))
+
+    log = signed_in(world.acme.viewer).get(f"/phones/{phone.code}/log/")
+    said = "Lines changed: appearance 4102 on key 3 removed by Ana of acme."
+    assert said in text(log)
+    after = dict(Lock.objects.values_list("device__name", "files_revision"))
+    # The other phone is told too: the line is nobody's shared line any more.
+    assert {name for name in after if after[name] != revisions[name]} == {phone.name, other.name}
+
+
 def test_a_form_without_rows_wipes_nothing(world: World, ana: Client) -> None:
     before = state(world.acme.phone)
 
