@@ -87,7 +87,7 @@ def add(request: PageRequest) -> HttpResponse:
 
 
 @require_POST
-@needs(Power.GRANT_ALLOWANCE)
+@needs(Power.SEE_ACCOUNT)
 def grant(request: PageRequest, code: UUID) -> HttpResponse:
     visible = AllowedNetwork.objects.visible_to(request.actor).select_related("account")
     row = allowances.grant(get_object_or_404(visible, code=code), by=request.actor)
@@ -96,7 +96,7 @@ def grant(request: PageRequest, code: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs(Power.PROPOSE_ALLOWANCE)
+@needs(Power.SEE_ACCOUNT)
 def end(request: PageRequest, code: UUID) -> HttpResponse:
     """Turn down what was proposed, or end what was granted."""
     visible = AllowedNetwork.objects.visible_to(request.actor).select_related("account")

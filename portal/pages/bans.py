@@ -71,7 +71,7 @@ def add(request: PageRequest) -> HttpResponse:
 
 
 @require_POST
-@needs(Power.LIFT_BAN)
+@needs(Power.SEE_ACCOUNT)
 def lift(request: PageRequest, code: UUID) -> HttpResponse:
     seen = checking.bans_seen_by(request.actor, timezone.now())
     ban = bans.lift(get_object_or_404(seen, code=code), by=request.actor)
