@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerAway
 
@@ -20,7 +20,7 @@ from accounts import audit, cleaning
 from accounts.models import Account
 from accounts.refusals import Forbidden, Refusal
 from accounts.roles import Power
-from accounts.scope import Actor
+from accounts.scope import Actor, below
 from devices import settings_tree
 from devices.catalog import catalog
 from devices.models import Device
@@ -70,16 +70,23 @@ def ask_many(
     *,
     by: Actor,
     filter: dict[str, Any] | None = None,  # noqa: A002  (the API's word)
+    phones: QuerySet[Device] | None = None,
     reboot: bool = False,
     now: datetime | None = None,
 ) -> Job:
-    """Write down which phones are to be asked and hand that to a worker; the job ends with their answers."""
+    """Write down which phones are to be asked and hand that to a worker; the job ends with their answers.
+
+    They are the account's and those below it that the filter keeps; or, where a list has narrowed them by
+    words of its own, `phones`, and the filter only says how.
+    """
     now = now or timezone.now()
     if not by.may(Power.EDIT_DEVICES, account.path):
         raise Forbidden
     refuse_without_edge()
     with transaction.atomic():
-        chosen = list(unlock_all.phones(account, filter or {}))
+        if phones is None:
+            phones = unlock_all.phones(account, filter or {})
+        chosen = list(phones.filter(below([account.path], "account__path")))
         job = Job.objects.create(
             account=account,
             kind=Job.Kind.RESYNC,

@@ -61,6 +61,7 @@ def phones(request: PageRequest) -> HttpResponse:
         "models": models_of(visible),
         "accounts": Account.objects.visible_to(request.actor).order_by("path"),
         "may_add": request.actor.may_anywhere(Power.EDIT_DEVICES),
+        "may_resync": request.actor.may_anywhere(Power.EDIT_DEVICES),
         "may_unlock_all": request.actor.may_anywhere(Power.UNLOCK_ALL),
         "query": urlencode({k: v for k, v in asked.items() if v}),
     }
