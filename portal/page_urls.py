@@ -43,7 +43,6 @@ urlpatterns: list[URLPattern] = [
     path("phones/", phones.phones, name="phones"),
     path("phones/add/", editing.add, name="phone-add"),
     path("phones/resync/", resync.ask_many, name="phones-resync"),
-    path("phones/resync/", resync.ask_many, name="phones-resync"),
     path("phones/<uuid:code>/", phone.overview, name="phone"),
     path("phones/<uuid:code>/lines/", lines.lines, name="phone-lines"),
     path("phones/<uuid:code>/profile/", lines.profile, name="phone-profile"),
