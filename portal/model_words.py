@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from devices.catalog import Family, Model, catalog
+from devices.levels import ModelIn
 from devices.models import Device
 
 _SINGLE_STEP = (
@@ -25,7 +26,7 @@ class ModelWords:
     lacks: tuple[str, ...]
 
 
-def model_words(device: Device, firmware: str | None = None) -> ModelWords | None:
+def model_words(device: Device | ModelIn, firmware: str | None = None) -> ModelWords | None:
     """Tell of the phone's model under this firmware; None when the catalogue has lost it."""
     family = catalog().families.get(device.family)
     model = family.models.get(device.model) if family else None
