@@ -72,3 +72,46 @@ def test_the_page_shows_it(ana: Actor, phone: Device) -> None:
     assert "Its number of lines is not confirmed." in said
     assert "It has no filter by server" in said
     assert "a restart hurries it" in said
+
+
+#: Of every firmware that can be moved: what of its way to the private URL nobody has captured or settled.
+UNSETTLED_WAYS = {
+    ("yealink", "v81"): "an absolute include over https in a boot file",
+    ("yealink", "v80"): "Firmware before V70",
+    ("poly", "ucs4"): "absolute CONFIG_FILES",
+    ("poly", "ucs5"): "absolute CONFIG_FILES",
+    ("poly", "pvos"): "PVOS was seen in use only",
+    ("snom", "v10"): "a list of setting files with an absolute address",
+    ("snom", "v7"): "a list of setting files with an absolute address",
+    ("snom", "dect"): "Whether option 66 of DHCP wins again at a restart",
+    ("fanvil", "sysconf"): "whether a changed address causes a fetch in the same run",
+    ("fanvil", "voip"): "whether a changed address causes a fetch in the same run",
+    **dict.fromkeys(
+        (("grandstream", code) for code in catalog().families["grandstream"].generations),
+        "That a phone goes on to its private URL in the same run after the binary file",
+    ),
+    **dict.fromkeys(
+        (("cisco", code) for code in catalog().families["cisco"].generations),
+        "that a rule set by one file is followed in the same run",
+    ),
+}
+
+
+def test_every_firmware_is_in_the_table() -> None:
+    assert set(UNSETTLED_WAYS) == {
+        (f.code, code) for f in catalog().families.values() for code in f.generations
+    }
+
+
+@pytest.mark.parametrize(("family", "generation"), UNSETTLED_WAYS)
+def test_a_way_that_is_not_settled_is_told_on_the_page(
+    ana: Actor, phone: Device, family: str, generation: str
+) -> None:
+    models = catalog().families[family].models.values()
+    model = next(model.name for model in models if model.generation == generation)
+    Device.objects.filter(pk=phone.pk).update(family=family, model=model)
+
+    said = signed_in(user_of(ana)).get(reverse("phone", args=[phone.code])).content.decode()
+
+    _, _, doubts = said.partition("<dt>Not confirmed</dt>")
+    assert UNSETTLED_WAYS[family, generation] in doubts
