@@ -121,10 +121,13 @@ SWITCHES: Mapping[str, tuple[str, str]] = {
         "The phone talks to servers only that can show who they are.",
     ),
     "lock_user_menu": ("Lock the user menu", "The phone's menu asks for its user password."),
-    "provision_over_https_only": ("Provisioning over HTTPS only", "The phone fetches its files over HTTPS."),
+    "provision_over_https_only": (
+        "Provisioning over HTTPS only",
+        "Off: over HTTP, for phones that do not trust the server; their passwords then travel readable.",
+    ),
     "random_delay_before_polling": (
         "Random delay before polling",
-        "Phones that get power back at once do not ask all at once.",
+        "Each phone asks at a minute of its own. Off: all ask at the beginning of the check-in window.",
     ),
 }
 assert set(SWITCHES) == set(HARDENING) - {"encrypt_calls", "web_page_off"}

@@ -231,6 +231,16 @@ class PhoneSettings:
     raw: tuple[tuple[str, str], ...] = ()  #: the vendor's own keys that people added, in order
     has_book: bool = True  #: it may fetch its company's phone book
 
+    @property
+    def spreads_polls(self) -> bool:
+        """Whether it asks at a minute of its own, not at its window's beginning."""
+        return "random_delay_before_polling" in self.hardening
+
+    @property
+    def plain_http(self) -> bool:
+        """Whether its files may travel readable: somebody switched HTTPS off for it."""
+        return "provision_over_https_only" not in self.hardening
+
     def without_accounts(self) -> "PhoneSettings":
         """As a retired phone's last file says it: no line, and no key that would need one."""
         keys = tuple(replace(key, line=0) for key in self.keys if key.kind in NEED_NO_LINE)

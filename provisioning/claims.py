@@ -196,12 +196,14 @@ def _body(lock: Lock, request: Request, now: datetime) -> CompiledFile:
     device = lock.device
     # A secret that no key opens must not keep a phone from its bootstrap, which holds none.
     phone = settings_tree.phone_settings([device], unreadable={}).get(device.pk)
-    root = tokens.root_url(device)
+    plain = phone is not None and phone.plain_http
+    root = tokens.root_url(device, plain=plain)
     full, here, build = False, root, lock.files_revision
     if not facts.is_single_step(device):
         current = Token.objects.select_related("claim").get(device=device, kind=TokenKind.CURRENT.value)
         full = phone is not None and _moves_by_full_file(device, request)
-        here = tokens.private_url(current if full else _entry_token(current, device, now), device)
+        token = current if full else _entry_token(current, device, now)
+        here = tokens.private_url(token, device, plain=plain)
         build = tokens.build(current, lock.files_revision)
     name = request.file_name
     return compile_bootstrap(

@@ -235,7 +235,7 @@ def _full_context(
             (key.bank, key.module, key.number) for key in layout.keys if key.kind is KeyKind.EMPTY
         ],
         "clock": _clock(phone.time.zone),
-        "schedule": _schedule(phone.poll_minute, phone.poll),
+        "schedule": _schedule(phone.poll_minute if phone.spreads_polls else 0, phone.poll),
         "codecs": _codecs(family, generation, phone),
         "raw": [
             RawKey(key, tuple(key.split(".")), value)

@@ -60,7 +60,7 @@ def publish_files(device_ids: Sequence[int], *, now: datetime | None = None) -> 
             continue
         try:
             for token in rows:
-                here = tokens.private_url(token, devices[pk])
+                here = tokens.private_url(token, devices[pk], plain=phones[pk].plain_http)
                 compiled = compile_full(phones[pk], here, build=tokens.build(token, revisions[pk]))
                 for file in [*compiled.values(), *(_as_file(devices[pk], u) for u in uploads.get(pk, ()))]:
                     batch.file(token.hash, file.name, _stored(str(devices[pk].code), file, revisions[pk]))

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from accounts import audit, cleaning
 from accounts.scope import Actor
+from devices.levels import effective
 from devices.models import Device
 from provisioning import (
     claims,
@@ -156,9 +157,14 @@ def _may_follow(lock: Lock, use: Use, policy: policies.Effective, fits: Callable
         return False
     if use.at - lock.follow_since < coming_over.POLL:
         return False
-    if not (settings.LATCHKEY_TRIAL or tokens.root_url(lock.device).startswith("https://")):
+    if not (settings.LATCHKEY_TRIAL or _over_https(lock.device)):
         return False
     return fits(use.address) and not _is_denied(lock, use.address, use.at)
+
+
+def _over_https(device: Device) -> bool:
+    plain = not effective(device)["provision_over_https_only"].value
+    return tokens.root_url(device, plain=plain).startswith("https://")
 
 
 def _is_denied(lock: Lock, address: int, at: datetime) -> bool:

@@ -240,7 +240,8 @@ def _file_diff(name: str, old: CompiledFile | None, new: CompiledFile | None) ->
 
 
 def _compiled(phone: PhoneSettings, device: Device, *, build: int = 0) -> dict[str, CompiledFile]:
-    return compile_full(phone, f"{tokens.root_url(device)}d/{MASKED_TOKEN}/", build=build)
+    root = tokens.root_url(device, plain=phone.plain_http)
+    return compile_full(phone, f"{root}d/{MASKED_TOKEN}/", build=build)
 
 
 def _masked(phone: PhoneSettings, before: PhoneSettings, raw: bool) -> PhoneSettings:

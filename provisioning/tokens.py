@@ -55,19 +55,19 @@ def text_of(token: Token) -> str:
     return keyring().open(bytes(token.sealed), about(token.hash)).decode()
 
 
-def root_url(device: Device) -> str:
-    """The root as this phone may reach it: https, unless its model cannot (T6)."""
+def root_url(device: Device, *, plain: bool = False) -> str:
+    """The root as this phone may reach it: https, unless its model cannot or its settings say so (T6)."""
     family = catalog().families.get(device.family)
     model = family.models.get(device.model) if family else None
     base: str = settings.PHONES_URL
-    if model is not None and model.no_tls:
+    if plain or (model is not None and model.no_tls):
         base = base.replace("https://", "http://", 1)
     return f"{base}/"
 
 
-def private_url(token: Token, device: Device) -> str:
+def private_url(token: Token, device: Device, *, plain: bool = False) -> str:
     """`<base>/d/<token>/`."""
-    return f"{root_url(device)}d/{text_of(token)}/"
+    return f"{root_url(device, plain=plain)}d/{text_of(token)}/"
 
 
 def build(token: Token, files_revision: int) -> int:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Account, AuditEntry
 from accounts.scope import Actor
 from devices.models import Device
+from devices.settings_tree import set_value
 from provisioning import claims, events, following, locking, policies, publishing, sites, wire
 from provisioning.gate import TokenKind
 from provisioning.models import Denial, DeviceEvent, Lock, Token
@@ -202,6 +203,10 @@ def without_tls(device: Device, by: dict[str, Any]) -> None:
     Device.objects.filter(pk=device.pk).update(model="T28P")
 
 
+def https_switched_off(device: Device, by: dict[str, Any]) -> None:
+    set_value(device, by=by["ana"], name="provision_over_https_only", value=False)
+
+
 def banned_there(device: Device, by: dict[str, Any]) -> None:
     Ban.objects.filter(pk=banned(AWAY).pk).update(ends_at=timezone.now() + 60 * DAY)
 
@@ -213,7 +218,16 @@ def blocked_there(device: Device, by: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "hindrance",
-    [shared, denied, without_the_policy, over_http, without_tls, banned_there, blocked_there],
+    [
+        shared,
+        denied,
+        without_the_policy,
+        over_http,
+        without_tls,
+        https_switched_off,
+        banned_there,
+        blocked_there,
+    ],
 )
 def test_where_and_when_it_does_not_follow(
     working: Device,
