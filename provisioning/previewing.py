@@ -30,7 +30,7 @@ MASKED_TOKEN = "masked".ljust(tokens.LENGTH, "0")
 
 SHOWN = 20  # phones whose lines are shown
 COMPILED = 60  # phones looked into for them; an office is counted exactly by what its files say
-COMPARED = 2000  # phones whose settings are compared; of more the change itself says whom it reaches
+COMPARED = 1000  # phones whose settings are compared; of more the change itself says whom it reaches
 LINES_SHOWN = 200
 
 
