@@ -37,6 +37,7 @@ LISTS = (
     "/api/v1/windows/",
     "/api/v1/windows/{window}/",
     "/phones/",
+    "/phones/resync/",
     "/phones/{phone}/lines/",
     "/phones/{phone}/log/",
     "/windows/",
