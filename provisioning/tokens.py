@@ -60,7 +60,9 @@ def root_url(device: Device, *, plain: bool = False) -> str:
     family = catalog().families.get(device.family)
     model = family.models.get(device.model) if family else None
     base: str = settings.PHONES_URL
-    if plain or (model is not None and model.no_tls):
+    if model is not None and model.no_tls:
+        plain = True
+    if plain:
         base = base.replace("https://", "http://", 1)
     return f"{base}/"
 
