@@ -81,9 +81,7 @@ class Facts:
 
     width: Width = Width.ORIGIN
     proved: int = 0  # devices proved there in the last 30 days, this second's included
-    proved_by_account: Mapping[str, int] = field(
-        default_factory=dict
-    )  # those below the crowd may be left out
+    proved_by_account: Mapping[str, int] = field(default_factory=dict)  # at least those of a crowd
     window_devices: int = 0  # that the windows which are open there may serve
     allowed: bool = False
     lived_in: bool = False  # of a wider network: a proved device lives in it, however many
