@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import tenants
 from accounts.roles import Role
-from devices import appearances, extensions, profiles
+from devices import appearances, directory, extensions, profiles
 from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
 from devices.phone import KeyKind
@@ -30,6 +30,7 @@ LISTS = (
     "/api/v1/devices/{phone}/appearances/",
     "/api/v1/devices/{phone}/events/",
     "/api/v1/extensions/",
+    "/api/v1/directory/contacts/",
     "/api/v1/hardening/?account=acme",
     "/api/v1/jobs/",
     "/api/v1/jobs/{job}/",
@@ -43,6 +44,8 @@ LISTS = (
     "/windows/",
     "/sites/",
     "/extensions/",
+    "/directory/?account=acme",
+    "/directory/?account=acme&show=extensions",
     "/hardening/",
     "/profiles/",
     "/profiles/{profile}/",
@@ -76,6 +79,7 @@ def grow(world: World) -> None:
             acme, by=by, email=f"more{at}@acme.example", name=f"More {at}", role=Role.USER, password=None
         )
         make_key(acme, Role.VIEWER, world.ana)
+        directory.add(acme, by=by, name=f"Contact {at}", number=f"77{at}")
         line = extensions.create(acme, by=by, username=f"40{at}", secret=f"s3cret-of-40{at}")
         lines.append(line)
         site = sites.create(acme, by=by, name=f"Place {at}", networks=[f"198.51.100.{16 * at + 32}/29"])
