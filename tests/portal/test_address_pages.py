@@ -36,7 +36,7 @@ def test_a_banned_address_is_explained_with_what_is_next(world: World, ana: Clie
     shown = said(ana.get("/addresses/", {"address": THERE}))
 
     assert f"{THERE} is banned" in shown
-    assert "Your 1 phone there keeps working." in shown
+    assert "Your phone there keeps working." in shown
     assert f"Only somebody at {THERE} can unblock it, or platform support." in shown
     assert "Ask for an allowance" in shown
     assert "Lift the ban" not in shown
