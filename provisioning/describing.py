@@ -24,6 +24,7 @@ _UNDER_SUSPICION = (
     "What it has keeps working. To set it up again, ask your provider, open a window there, or unlock it for"
     " one address only."
 )
+_HURRY = "Restart the phone, so that it comes over to its private URL."
 _SAY_WHICH = "Say which of the two is the real phone. Both are served until then, at most 30 days."
 _REASONS = {
     Lock.Reason.STALE: "It was not set up in time.",
@@ -150,6 +151,8 @@ def _view(
         scoped = state is State.UNLOCKED and lock.grant_origin is not None
         if state in (State.NEW, State.LOCKED, State.UNLOCKED) and not scoped:
             step = _UNDER_SUSPICION
+    if on_its_way.word == coming_over.LATE_WORD and state is State.LOCKED and not suspicion:
+        step = _HURRY
     if clone is not None and state in (State.NEW, State.LOCKED, State.UNLOCKED):
         step = _SAY_WHICH
     if not device.is_enabled and state is not State.QUARANTINED:

@@ -77,6 +77,8 @@ def test_who_is_late_is_told_what_may_keep_it_and_its_log_says_so_once(
 
     assert (before.handover, before.handover_causes) == ("waiting", ())
     assert (after.handover, after.handover_causes) == ("late", causes)
+    assert after.next == "Restart the phone, so that it comes over to its private URL."
+    assert before.next.startswith("Nothing to do.")
     assert after.as_json()["handover_causes"] == list(causes)
     (line,) = lines(phone)
     assert (line.what, line.at) == ("not-come-over", now + patience)
