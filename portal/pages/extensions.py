@@ -6,7 +6,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -96,8 +96,11 @@ def listing(request: PageRequest) -> HttpResponse:
     visible = Extension.objects.visible_to(request.actor).select_related("account")
     known = visible.filter(exposed_since__isnull=False)
     only_known = request.GET.get("show") == "known"
+    words = request.GET.get("q", "").strip()
     known_first = F("exposed_since").asc(nulls_last=True)
     shown = (known if only_known else visible).order_by(known_first, "account__path", "username", "pk")
+    if words:
+        shown = shown.filter(Q(username__icontains=words) | Q(display_name__icontains=words))
     page = Paginator(shown.prefetch_related("appearances__device"), A_PAGE).get_page(request.GET.get("page"))
     context = {
         "section": "extensions",
@@ -106,6 +109,7 @@ def listing(request: PageRequest) -> HttpResponse:
         "total": visible.count(),
         "known": known.count(),
         "only_known": only_known,
+        "q": words,
         "several_accounts": request.actor.may_anywhere(Power.EDIT_CUSTOMERS),
         "may_edit": request.actor.may_anywhere(Power.EDIT_EXTENSIONS),
     }

@@ -1,4 +1,4 @@
-"""Lines and keys, extensions and profiles on pages: what each button does, what is saved, what is refused."""
+"""Lines and keys on a phone's page: what each button does, what is saved, what is refused."""
 
 import re
 from typing import Any
@@ -8,48 +8,11 @@ from django.test import Client
 
 from devices import appearances, extensions, profiles
 from devices.appearances import AppearanceRow, KeyRow
-from devices.models import Device, Extension, Key, Profile
+from devices.models import Device, Profile
 from devices.phone import KeyKind
 from provisioning.models import Lock
+from tests.portal.key_forms import rows, shown, state, text, url_of
 from tests.world import World, actor, program, signed_in
-
-EXTENSIONS = "/extensions/"
-
-
-def url_of(device: Device) -> str:
-    return f"/phones/{device.code}/lines/"
-
-
-def rows(*given: dict[str, Any], do: str = "save") -> dict[str, Any]:
-    """The form as a browser sends it."""
-    blank = {"position": "", "kind": "line", "value": "", "label": "", "ring": "now", "line": "0"}
-    data: dict[str, Any] = {"row-TOTAL_FORMS": len(given), "row-INITIAL_FORMS": len(given), "do": do}
-    for at, row in enumerate(given):
-        data |= {f"row-{at}-{name}": value for name, value in {**blank, **row}.items()}
-    return data
-
-
-def shown(page: str) -> list[tuple[str, str, str]]:
-    """The rows of a page's form: position, kind, value."""
-    found = []
-    for at in range(page.count('id="row-')):
-        position = re.search(rf'name="row-{at}-position" value="(\d+)"', page)
-        kind = re.search(rf'name="row-{at}-kind".*?<option value="(\w+)" selected', page, re.S)
-        value = re.search(rf'name="row-{at}-value"(?: value="([^"]*)")?', page)
-        found.append(tuple(match[1] or "" if match else "" for match in (position, kind, value)))
-    return found  # type: ignore[return-value]
-
-
-def text(answer: Any) -> str:
-    return str(answer.content.decode())
-
-
-def state(device: Device) -> tuple[list[Any], list[Any]]:
-    lines = device.appearances.order_by("position").values_list(
-        "position", "extension__username", "label", "ring"
-    )
-    keys = device.keys.order_by("position").values_list("position", "kind", "value", "label")
-    return list(lines), list(keys)
 
 
 @pytest.fixture
@@ -307,143 +270,6 @@ def test_a_phone_whose_lines_are_counted_apart(world: World, ana: Client) -> Non
 
     assert "Counted apart from its keys" in page
     assert shown(page) == [("1", "line", world.acme.extension.username)]
-
-
-# --- extensions ------------------------------------------------------------------------------------------
-
-
-def test_an_extension_is_added_changed_and_removed(world: World, ana: Client) -> None:
-    form = {"account": "acme", "username": "4102", "secret": "s3cret-of-4102", "display_name": "Sales"}
-    form |= {"call_appearances": "3", "barge_in": "on", "in_directory": "on"}
-
-    assert ana.post(f"{EXTENSIONS}add/", form).status_code == 302
-    made = Extension.objects.get(username="4102")
-    assert extensions.has_secret(made, "s3cret-of-4102")
-    assert (made.call_appearances, made.barge_in, made.in_directory) == (3, True, True)
-    url = f"{EXTENSIONS}{made.code}/"
-    page = text(ana.get(url))
-    assert "s3cret" not in page
-    changed = {"username": "4102", "display_name": "Sales team", "call_appearances": "5"}
-    assert ana.post(url, changed).status_code == 302
-    made.refresh_from_db()
-    assert (made.display_name, made.call_appearances, made.barge_in) == ("Sales team", 5, False)
-    assert made.in_directory is False
-    assert extensions.has_secret(made, "s3cret-of-4102")
-    assert ana.post(f"{url}remove/").status_code == 302
-    assert not Extension.objects.filter(username="4102").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"username": "a b"}, "no blanks"),
-        ({"username": "ext-acme-201"}, "has an extension of that user name"),
-        ({"call_appearances": "9"}, "less than or equal to 8"),
-        ({"realm": "a b"}, "host name"),
-        ({"account": "globex"}, "Select a valid choice"),
-    ],
-)
-def test_an_extension_that_cannot_be_is_said_at_its_field(
-    world: World, ana: Client, change: dict[str, str], words: str
-) -> None:
-    form = {"account": "acme", "username": "4102", "secret": "s3cret-of-4102", "call_appearances": "2"}
-    before = Extension.objects.count()
-
-    page = text(ana.post(f"{EXTENSIONS}add/", {**form, **change}))
-
-    assert words in page
-    assert "s3cret-of-4102" not in page
-    assert Extension.objects.count() == before
-
-
-def test_an_extension_that_phones_show_is_not_removed(world: World, ana: Client) -> None:
-    shown_one = world.acme.extension
-    url = f"{EXTENSIONS}{shown_one.code}/remove/"
-
-    assert "Take it off there first" in text(ana.get(url))
-    ana.post(url)
-
-    assert Extension.objects.filter(pk=shown_one.pk).exists()
-
-
-# --- profiles --------------------------------------------------------------------------------------------
-
-
-def profile_rows(profile: Profile, *given: dict[str, Any], do: str = "save") -> dict[str, Any]:
-    named = {"name": profile.name, "model": f"{profile.family}/{profile.model}"}
-    return {**named, **rows(*given, do=do)}
-
-
-def test_a_profile_is_added_filled_applied_and_removed(world: World, ana: Client) -> None:
-    added = ana.post("/profiles/add/", {"account": "acme", "name": "Desks", "model": "yealink/T46S"})
-    profile = Profile.objects.get(name="Desks")
-    url = f"/profiles/{profile.code}/"
-    assert added.headers["Location"] == url
-
-    ana.post(url, profile_rows(profile, {"position": "5", "kind": "blf", "value": "214", "label": "Ben"}))
-    assert list(profile.keys.values_list("position", "kind", "value")) == [(5, "blf", "214")]
-    ana.post(f"{url}phones/", {"phone": [str(world.acme.phone.code)], "do": "apply"})
-    assert list(profile.devices.all()) == [world.acme.phone]
-    assert "214" in text(ana.get(url_of(world.acme.phone)))
-    ana.post(f"{url}remove/")
-    assert Profile.objects.filter(pk=profile.pk).exists()
-    ana.post(f"{url}phones/", {"phone": [str(world.acme.phone.code)], "do": "take-off"})
-    ana.post(f"{url}remove/")
-
-    assert not Profile.objects.filter(pk=profile.pk).exists()
-
-
-def test_what_a_phone_has_of_its_own_in_a_profiles_place_is_shown(world: World, ana: Client) -> None:
-    profile, phone = world.acme.profile, world.acme.phone
-    appearances.put_keys(phone, by=actor(world.ana), rows=[KeyRow(3, KeyKind.PARK, "701", "Lot")])
-
-    page = text(ana.get(url_of(phone)))
-
-    assert "Key 3: Busy lamp 207 gives way to what this phone has there." in page
-    page = text(ana.get(f"/profiles/{profile.code}/phones/"))
-    assert re.findall(r'data-label="What stays its own">(Key 3|<span)', page) == ["Key 3", "<span"]
-
-
-def test_a_profiles_rows_move_by_their_buttons(world: World, ana: Client) -> None:
-    profile = world.acme.profile
-    typed = ({"position": "3", "kind": "blf", "value": "1"}, {"position": "4", "kind": "park", "value": "2"})
-
-    page = text(ana.post(f"/profiles/{profile.code}/", profile_rows(profile, *typed, do="up-1")))
-
-    assert shown(page) == [("3", "park", "2"), ("4", "blf", "1")]
-    assert list(profile.keys.values_list("value", flat=True)) == ["207"]
-
-
-def test_a_key_that_a_phone_has_no_place_for_is_named_with_the_phone(world: World, ana: Client) -> None:
-    profile = world.acme.profile
-    wrong = {"position": "230", "kind": "blf", "value": "1"}
-
-    page = text(ana.post(f"/profiles/{profile.code}/", profile_rows(profile, wrong)))
-
-    assert f"{world.acme.phone.name}: Key 230: there are 207 places" in page
-    assert list(profile.keys.values_list("position", flat=True)) == [3]
-
-
-def test_profiles_of_others_are_not_there_and_those_above_can_be_looked_at(world: World, ana: Client) -> None:
-    above = profiles.create(
-        world.harbour, by=actor(world.rita), name="House style", family="yealink",
-        keys=[KeyRow(3, KeyKind.BLF, "100", "House")],
-    )  # fmt: skip
-    listed = text(ana.get("/profiles/"))
-    assert "House style" in listed
-    assert world.globex.profile.name not in listed
-    assert ana.get(f"/profiles/{world.globex.profile.code}/").status_code == 404
-
-    page = text(ana.get(f"/profiles/{above.code}/"))
-
-    assert "House" in page
-    assert "You may look, not change." in page
-    assert ana.post(f"/profiles/{above.code}/", profile_rows(above)).status_code == 403
-    assert ana.post(f"/profiles/{above.code}/remove/").status_code == 403
-    chosen = {"phone": [str(world.acme.phone.code), str(world.globex.phone.code)], "do": "apply"}
-    ana.post(f"/profiles/{above.code}/phones/", chosen)
-    assert list(above.devices.all()) == [world.acme.phone]
-    assert not Key.objects.exists()
 
 
 def test_a_name_that_the_account_has_twice_is_shown_by_its_code(world: World, ana: Client) -> None:
