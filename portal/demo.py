@@ -19,7 +19,7 @@ from accounts.authentication import actor_of
 from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
-from devices import appearances, extensions, profiles, settings_tree
+from devices import appearances, directory, extensions, profiles, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.catalog import catalog
 from devices.levels import Target, model_in
@@ -80,6 +80,8 @@ class _Filling:
             self._site(**row)
         for row in self.data["extensions"]:
             self._extensions(**row)
+        for row in self.data["contacts"]:
+            self._contacts(**row)
         entered = {phone["mac"]: self._phone(phone) for phone in self.data["phones"]}
         for phone in self.data["phones"]:
             self._lines(entered[phone["mac"]], phone)
@@ -146,6 +148,10 @@ class _Filling:
                 display_name=name,
                 now=self.start,
             )
+
+    def _contacts(self, account: str, people: list[dict[str, str]]) -> None:
+        for person in people:
+            directory.add(self.accounts[account], by=self.managers[account], now=self.start, **person)
 
     def _phone(self, phone: dict[str, Any]) -> Device:
         # Where none of them can have come, each is new from now on.

@@ -65,7 +65,7 @@ def test_an_extension_is_hidden_and_shown_again(world: World) -> None:
 
     said = text(ana.post(url, {"do": "hide"}, follow=True))
     assert "is hidden from the directory" in said
-    assert "1 hidden" in said
+    assert "(1 hidden)" in said
     assert Extension.objects.get(pk=line.pk).in_directory is False
     ana.post(url, {"do": "show"})
     assert Extension.objects.get(pk=line.pk).in_directory is True
