@@ -1,7 +1,9 @@
 """The phone books of every family: read back as the phone would, and no name adds anything to one."""
 
+import os
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from tests.families.reading import read
 from tests.families.samples import MODELS, PRIVATE
 from tests.families.samples import settings as sample
 
+GOLDEN = Path(__file__).parent / "golden_books"
 CODES = sorted(catalog().families)
 ENTRIES = [
     BookEntry("Ben Hall & Söhne <1>", (("number", "4102"),)),
@@ -53,6 +56,16 @@ def test_a_book_says_every_name_with_its_numbers(code):
     assert len(books) == 1
     assert listed(books[0].body) == BOTH
     assert books[0].content_type == "text/xml"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_book_is_as_it_was(code):
+    (book,) = compile_books(code, ENTRIES)
+    file = GOLDEN / f"{code}.xml"
+    if os.environ.get("LATCHKEY_GOLDEN") == "write":
+        file.write_bytes(book.body)
+
+    assert file.read_bytes() == book.body
 
 
 @pytest.mark.parametrize("code", CODES)
