@@ -53,7 +53,7 @@ class HardeningShape(Shape):
     protections = ProtectionShape(many=True)
 
 
-class CountShape(NamedShape):
+class TallyShape(NamedShape):
     """How many phones have one protection."""
 
     on = serializers.IntegerField()
@@ -78,7 +78,7 @@ class AccountHardeningShape(Shape):
     )
     phones = serializers.IntegerField()
     unknown = serializers.IntegerField(help_text="Phones of models that are not in the catalogue: no score.")
-    protections = CountShape(many=True)
+    protections = TallyShape(many=True)
     worst = WorstShape(many=True, help_text=f"At most {hardening.WORST}, those with the fewest points first.")
 
 

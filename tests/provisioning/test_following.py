@@ -203,7 +203,7 @@ def without_tls(device: Device, by: dict[str, Any]) -> None:
     Device.objects.filter(pk=device.pk).update(model="T28P")
 
 
-def https_switched_off(device: Device, by: dict[str, Any]) -> None:
+def https_off(device: Device, by: dict[str, Any]) -> None:
     set_value(device, by=by["ana"], name="provision_over_https_only", value=False)
 
 
@@ -218,16 +218,7 @@ def blocked_there(device: Device, by: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "hindrance",
-    [
-        shared,
-        denied,
-        without_the_policy,
-        over_http,
-        without_tls,
-        https_switched_off,
-        banned_there,
-        blocked_there,
-    ],
+    [shared, denied, without_the_policy, over_http, without_tls, https_off, banned_there, blocked_there],
 )
 def test_where_and_when_it_does_not_follow(
     working: Device,
