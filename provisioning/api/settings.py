@@ -224,7 +224,8 @@ def _shaped(setting: Setting, trail: Trail, target: Target, reader: Actor) -> di
         "optional": bounds.optional,
         "choices": [{"value": value, "title": title} for value, title in bounds.choices.items()],
         "is_own": holds.at == target,
-        "may_change": reader.may(Power.EDIT_SETTINGS, account.path),
+        "may_change": reader.may(Power.EDIT_SETTINGS, account.path)
+        and not (setting.for_models and isinstance(target, Account)),
         "inherited": _given(without, reader) if without else None,
         "cannot": [lack._asdict() for lack in lacks(target, setting.name)],
     }

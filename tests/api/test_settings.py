@@ -225,6 +225,21 @@ def test_an_accounts_time_zone_is_answered_as_it_holds_now(world: World) -> None
     )
 
 
+def test_firmware_is_pinned_for_a_model_or_a_phone_and_never_for_an_account(world: World) -> None:
+    key, before = program(world.acme.key), unchanged()
+    image = "https://fw.example.org/T46S.rom"
+
+    whole = key.put(f"{URL}firmware/", {"account": "acme", "value": image}, format="json")
+
+    assert whole.status_code == 400
+    assert whole.json()["errors"][0]["attr"] == "firmware"
+    assert table(key, account="acme")["firmware"]["may_change"] is False
+    assert unchanged() == before
+    where = {"account": "acme", "family": "yealink", "model": "T46S"}
+    assert table(key, **where)["firmware"]["may_change"] is True
+    assert key.put(f"{URL}firmware/", {**where, "value": image}, format="json").json()["value"] == image
+
+
 def test_a_models_value_above_is_not_the_models_own_here(world: World) -> None:
     above = model_in(world.harbour, "yealink", "T46S")
     settings_tree.set_value(above, by=actor(world.rita), name="language", value="fr")
