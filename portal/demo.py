@@ -19,7 +19,7 @@ from accounts.authentication import actor_of
 from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
-from devices import appearances, directory, extensions, profiles, settings_tree
+from devices import appearances, directory, extensions, profiles, raw_keys, settings_tree
 from devices.appearances import AppearanceRow, KeyRow
 from devices.catalog import catalog
 from devices.levels import Target, model_in
@@ -124,6 +124,9 @@ class _Filling:
         for row in self.data["models"]:
             target = model_in(self.accounts[row["account"]], row["family"], row["model"])
             self._give(target, row["account"], row["settings"], self.start)
+        for row in self.data["raw_keys"]:
+            added_to = raw_keys.target_in(self.accounts[row["account"]], row["family"])
+            raw_keys.set_value(added_to, by=support, key=row["key"], value=row["value"], now=self.start)
 
     def _give(self, target: Target, account: str, values: dict[str, Any], at: datetime) -> None:
         for name, value in values.items():
