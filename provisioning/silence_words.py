@@ -60,7 +60,7 @@ def what(quiet: Quiet, known: Known) -> str:
     since = when(quiet.since, known.zone, now=known.now)
     if quiet.test is Test.PHONES:
         return f"None of the {round(quiet.expected)} phones has checked in since {since}."
-    hours = "hour" if quiet.hours == 1 else f"{quiet.hours} hours"
+    hours = "one hour" if quiet.hours == 1 else f"{quiet.hours} hours"
     return (
         f"{_times(quiet.seen)} in {hours}, where {round(quiet.expected)} were to be expected "
         f"from the same hours of {quiet.days} days; since {since}."

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from tests.bench import private_url, refusals, what_if
+from tests.bench import private_url, refusals, silence, what_if
 
-TRIALS = {"private": private_url, "refusals": refusals, "what-if": what_if}
+TRIALS = {"private": private_url, "refusals": refusals, "silence": silence, "what-if": what_if}
 
 
 def main() -> int:

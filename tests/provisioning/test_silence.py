@@ -1,0 +1,471 @@
+"""Which phones and places are quiet, by plain numbers (rules.md section 7)."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from statistics import fmean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioning import shortfall, silence, silence_rounds
+from provisioning.closing_times import ClosingTimes
+from provisioning.shortfall import Expected, caution, chance, expect
+from provisioning.silence import Phone, Place, Quiet, Series, Test, bucket, is_quiet, judge, moment
+
+NOW = datetime(2026, 11, 11, 12, tzinfo=UTC)  # a Wednesday
+END = bucket(NOW)
+LONG = 35 * 24
+EVERY_DAY = (0, 1440)
+
+
+def ago(hours: float) -> datetime:
+    return NOW - timedelta(hours=hours)
+
+
+def spread(phones: int, *, silent: float = 0, interval: float = 24) -> list[Phone]:
+    """Phones, evenly spread over their interval, silent for so long (of five the last one 2.4 h more)."""
+    found = []
+    for number in range(phones):
+        last = NOW - timedelta(hours=silent + interval * (number + 0.5) / phones)
+        first = bucket(last)
+        hours = sorted(first - int(interval) * day for day in range(LONG // int(interval)))
+        found.append(Phone(interval, last, hours))
+    return found
+
+
+def even(count: int, *, silent: int = 0, length: int = LONG) -> Series:
+    return Series(END - length, [count] * (length - silent) + [0] * silent)
+
+
+def place(series: Series, phones: Sequence[Phone]) -> Place:
+    return Place("site", series, phones)
+
+
+@pytest.mark.parametrize(
+    ("case", "interval", "hours", "quiet"),
+    [
+        ("daily, at its allowance", 24, 32, False),
+        ("daily, past it", 24, 32.01, True),
+        ("hourly, at its allowance", 1, 3.25, False),
+        ("hourly, past it", 1, 3.26, True),
+        ("weekly", 168, 211.9, False),
+        ("weekly, past it", 168, 212.1, True),
+    ],
+)
+def test_a_phone_is_quiet_after_a_quarter_more_than_its_interval_and_two_hours(
+    case: str, interval: float, hours: float, quiet: bool
+) -> None:
+    assert is_quiet(Phone(interval, ago(hours)), NOW) is quiet
+
+
+def test_a_phone_that_never_checked_in_is_not_quiet() -> None:
+    assert not is_quiet(Phone(24, None), NOW)
+
+
+@pytest.mark.parametrize(("silent", "quiet"), [(29, False), (30, True), (7 * 24, True), (20 * 24, True)])
+def test_a_place_is_quiet_when_all_its_phones_are(silent: int, quiet: bool) -> None:
+    phones = spread(5, silent=silent)
+
+    found = judge(place(even(1, silent=silent), phones), NOW)
+
+    assert (found is not None) is quiet
+    if found:
+        assert (found.test, found.expected, found.seen) == (Test.PHONES, 5, 0)
+        assert found.since == max(phone.last for phone in phones if phone.last)
+
+
+def test_one_phone_alone_makes_no_silence() -> None:
+    assert judge(place(even(1, silent=40), spread(1, silent=40)), NOW) is None
+
+
+def test_one_phone_that_still_asks_makes_a_place_speak() -> None:
+    phones = [*spread(5, silent=40), Phone(24, ago(3), [END - 3])]
+
+    assert judge(place(even(1, silent=40), phones), NOW) is None
+
+
+def test_a_phone_that_left_long_before_the_others_is_not_waited_for() -> None:
+    phones = [*spread(5, silent=40), Phone(24, None), Phone(24, ago(40 + 8 * 24))]
+
+    found = judge(place(even(1, silent=40), phones), NOW)
+
+    assert found is not None
+    assert found.expected == 5
+
+
+def test_hours_in_which_a_site_is_closed_do_not_count() -> None:
+    closed = frozenset(range(END - 20, END))
+    series = Series(END - LONG, [1] * (LONG - 40) + [0] * 40, closed=closed)
+
+    assert judge(place(series, spread(5, silent=40)), NOW) is None
+
+
+def test_who_may_have_asked_while_we_did_not_listen_has_an_interval_more() -> None:
+    def found(silent: int) -> Quiet | None:
+        unknown = {END - silent + 1}
+        series = Series(END - LONG, [1] * (LONG - silent) + [0] * silent, unknown=unknown)
+        return judge(place(series, spread(5, silent=silent)), NOW)
+
+    assert found(54) is None
+    assert found(57) is not None
+
+
+def test_a_place_in_its_first_week_is_not_judged() -> None:
+    young = 7 * 24 - 1
+    phones = [Phone(24, phone.last, phone.hours[-5:]) for phone in spread(500, silent=34)]
+
+    assert judge(place(even(20, silent=34, length=young), phones), NOW) is None
+    assert judge(place(even(20, silent=34, length=young + 72), phones), NOW) is not None
+
+
+def test_hours_in_which_no_tenth_was_ever_in_touch_do_not_count() -> None:
+    """Phones that have power for the eight hours before noon only, and lost it for good three days ago."""
+    days = range(3, 36)
+    phones = [
+        Phone(1, NOW - timedelta(days=3), sorted(END - 24 * day - hour for day in days for hour in range(8)))
+        for _ in range(4)
+    ]
+    counts = [0] * LONG
+    for hour in phones[0].hours:
+        if hour >= END - LONG:
+            counts[hour - (END - LONG)] = 4
+
+    found = judge(place(Series(END - LONG, counts), phones), NOW)
+
+    assert found is not None
+    # Of each day's eight hours the first and the last touch hours without power.
+    assert found.hours == 18
+
+
+@pytest.mark.parametrize(
+    ("case", "count", "silent", "window"),
+    [
+        ("125 an hour: within the hour", 125, 1, 1),
+        ("20 an hour: too few for one hour", 20, 1, None),
+        ("20 an hour: within three", 20, 3, 3),
+        ("5 an hour: within six", 5, 6, 6),
+        ("a loud one is no silence", 125, 0, None),
+    ],
+)
+def test_too_few_check_ins_are_heard_in_the_shortest_window_that_can(
+    case: str, count: int, silent: int, window: int | None
+) -> None:
+    found = judge(place(even(count, silent=silent), spread(count * 24, silent=silent)), NOW)
+
+    assert (found and found.hours) == window
+    if found:
+        assert (found.test, found.seen, found.days) == (Test.COUNT, 0, 28)
+        assert found.chance is not None
+        assert found.chance < 1e-9
+
+
+def test_the_alarm_says_since_when() -> None:
+    phones = spread(3000, silent=1)
+
+    found = judge(place(even(125, silent=1), phones), NOW)
+
+    assert found is not None
+    assert found.since == max(phone.last for phone in phones if phone.last)
+
+
+def test_a_check_in_that_is_not_due_is_not_missing() -> None:
+    """After a power cut all have just asked: the hour is empty, and nobody is late."""
+    booted = [Phone(24, ago(1.1)) for _ in range(3000)]
+    series = Series(END - LONG, [125] * (LONG - 2) + [3000, 0])
+
+    assert judge(place(series, booted), NOW) is None
+    assert judge(place(series, spread(3000, silent=1)), NOW) is not None
+
+
+def test_phones_that_were_taken_away_are_not_missing() -> None:
+    assert judge(place(even(125, silent=6), spread(30)), NOW) is None
+
+
+@pytest.mark.parametrize("then", [7, 14, 21, 28])
+def test_what_the_same_weekday_has_shown_before_is_no_silence(then: int) -> None:
+    counts = [125] * LONG
+    counts[-1] = counts[-1 - 24 * then] = 0
+
+    assert judge(place(Series(END - LONG, counts), spread(3000, silent=1)), NOW) is None
+
+
+def test_an_hour_that_comes_early_or_late_is_no_silence() -> None:
+    """All ask between ten and eleven; today an hour later."""
+    counts = [200 if hour % 24 == (END - 2) % 24 else 0 for hour in range(END - LONG, END)]
+    late = [*counts[:-2], 0, 0]
+
+    assert judge(place(Series(END - LONG, late), spread(200, silent=2)), NOW) is None
+
+
+def test_the_window_leaves_out_what_is_closed_or_unknown() -> None:
+    counts = [125] * (LONG - 1) + [0]
+    phones = spread(3000, silent=1)
+
+    assert judge(place(Series(END - LONG, counts), phones), NOW) is not None
+    assert judge(place(Series(END - LONG, counts, closed={END - 1}), phones), NOW) is None
+    assert judge(place(Series(END - LONG, counts, unknown={END - 1}), phones), NOW) is None
+
+
+def test_unknown_days_are_no_history() -> None:
+    counts = [125] * (LONG - 1) + [0]
+    for day in range(1, 29):
+        counts[-1 - 24 * day] = 0 if day != 7 else 125
+    unknown = {END - 1 - 24 * day for day in range(1, 29) if day != 7}
+
+    days = list(Series(END - LONG, counts, unknown=unknown).days([(END - 1, END)]))
+
+    assert days == [(7, 125)]
+
+
+def test_a_day_long_window_is_compared_without_its_first_and_last_hour() -> None:
+    counts = [7 if hour % 24 == END % 24 else 1 for hour in range(END - LONG, END)]
+
+    days = list(Series(END - LONG, counts).days([(END - 24, END)], step=7))
+
+    assert days == [(7, 22), (14, 22), (21, 22), (28, 22)]
+
+
+def test_counts_that_end_before_now_are_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="end before now"):
+        judge(place(Series(END - LONG, [125] * (LONG - 1)), spread(3000)), NOW)
+
+
+def test_a_silence_of_all_phones_is_over_when_one_asks() -> None:
+    phones = spread(5, silent=40)
+    quiet = judge(place(even(1, silent=40), phones), NOW)
+    assert quiet is not None
+
+    assert not silence.is_over(place(even(1, silent=40), phones), quiet, NOW)
+    assert silence.is_over(place(even(1), [*phones[:4], Phone(24, ago(0.1))]), quiet, NOW)
+
+
+@pytest.mark.parametrize(
+    ("case", "latest", "over"),
+    [
+        ("still silent", 0, False),
+        ("half of them", 62, False),
+        ("nearly all", 120, True),
+        ("all at once", 2000, True),
+    ],
+)
+def test_a_silence_by_count_is_over_when_the_counts_are_back(case: str, latest: int, over: bool) -> None:
+    silent = 10
+    counts = [125] * (LONG - silent) + [0] * (silent - 3) + [latest] * 3
+    phones = spread(3000, silent=silent)
+    quiet = Quiet("site", Test.COUNT, ago(silent), 1, 125, 0, 1e-20, 28)
+
+    assert silence.is_over(place(Series(END - LONG, counts), phones), quiet, NOW) is over
+
+
+def test_a_silence_by_count_is_over_when_the_phones_are_gone() -> None:
+    quiet = Quiet("site", Test.COUNT, ago(60), 1, 125, 0, 1e-20, 28)
+
+    assert silence.is_over(place(even(125, silent=60), []), quiet, NOW)
+    assert silence.is_over(place(even(125, silent=60), spread(20)), quiet, NOW)
+
+
+def test_a_moment_is_the_beginning_of_its_bucket() -> None:
+    assert moment(bucket(NOW, 4), 4) == NOW
+    assert bucket(NOW + timedelta(minutes=16), 4) == bucket(NOW, 4) + 1
+
+
+# --- the statistics
+
+
+def test_with_less_than_21_expected_an_empty_hour_proves_nothing() -> None:
+    assert chance(0, Expected(20, 20, 28)) > shortfall.LIMIT
+    assert chance(0, Expected(shortfall.ENOUGH, shortfall.ENOUGH, 28)) < shortfall.LIMIT
+
+
+def test_the_chance_is_poisson_where_the_counts_are() -> None:
+    assert chance(2, Expected(4, 4, 28)) == pytest.approx(0.2381033, rel=1e-6)
+
+
+def test_the_chance_is_a_negative_binomial_where_they_vary_more() -> None:
+    # mean 4, variance 8: shape 4, success one half; P(X <= 2) = (1 + 2 + 2.5) / 16
+    assert chance(2, Expected(4, 8, 28)) == pytest.approx(5.5 / 16, rel=1e-9)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.floats(1, 5000), st.floats(1, 50), st.integers(0, 5000))
+def test_fewer_seen_is_never_likelier_and_more_spread_never_less_likely_far_out(
+    mean: float, spread: float, seen: int
+) -> None:
+    expected = Expected(mean, mean * spread, 28)
+
+    assert 0 <= chance(seen, expected) <= 1
+    assert chance(max(seen - 1, 0), expected) <= chance(seen, expected) * (1 + 1e-9)
+    assert chance(0, expected) <= chance(0, Expected(mean, mean * spread * 2, 28)) * (1 + 1e-9)
+
+
+def test_the_mean_is_the_lesser_of_the_weekdays_and_of_all_days() -> None:
+    weekend = [(day, 10 if day % 7 in (3, 4) else 100) for day in range(1, 29)]
+
+    found = expect(weekend)
+
+    assert found is not None
+    assert found.mean == fmean(count for _, count in weekend)
+    assert found.days == 28
+
+
+def test_days_that_differ_by_weekday_only_add_no_spread() -> None:
+    found = expect([(day, 0 if day % 7 in (3, 4) else 100) for day in range(1, 29)])
+
+    assert found is not None
+    assert found.variance == found.mean
+
+
+def test_a_weekday_that_differs_from_itself_does() -> None:
+    found = expect([(day, 0 if day in (7, 21) else 100) for day in range(1, 29)])
+
+    assert found is not None
+    assert chance(0, found) > 1e-3
+
+
+def test_few_days_are_trusted_less() -> None:
+    def spread_of(weeks: int) -> float:
+        found = expect([(day, 1000 + (100 if day % 2 else -100)) for day in range(1, 7 * weeks + 1)])
+        assert found is not None
+        return found.variance
+
+    assert spread_of(4) < spread_of(3) < spread_of(2)
+    assert [round(caution(free), 1) for free in (21, 7, 4)] == [2.4, 5.9, 16.1]
+
+
+@pytest.mark.parametrize(
+    "days", [[], [(1, 50), (2, 50), (7, 50)], [(1, 50), (2, 50), (3, 50), (4, 50), (5, 50)]]
+)
+def test_too_few_days_or_none_of_this_weekday_say_nothing(days: list[tuple[int, int]]) -> None:
+    assert expect(days) is None
+
+
+# --- closing times
+
+
+@pytest.mark.parametrize(
+    ("case", "local", "closed"),
+    [
+        ("a working morning", datetime(2026, 11, 11, 9, tzinfo=UTC), False),
+        ("the hour before the opening", datetime(2026, 11, 11, 6, tzinfo=UTC), False),
+        ("earlier than that", datetime(2026, 11, 11, 5, tzinfo=UTC), True),
+        ("the hour after the closing", datetime(2026, 11, 11, 19, tzinfo=UTC), False),
+        ("later than that", datetime(2026, 11, 11, 20, tzinfo=UTC), True),
+        ("a Saturday", datetime(2026, 11, 14, 12, tzinfo=UTC), True),
+        ("a holiday", datetime(2026, 11, 12, 12, tzinfo=UTC), True),
+    ],
+)
+def test_a_site_is_closed_outside_its_hours(case: str, local: datetime, closed: bool) -> None:
+    office = ((7 * 60, 19 * 60),)
+    times = ClosingTimes("UTC", (office,) * 5 + ((), ()), {date(2026, 11, 12)})
+
+    assert (bucket(local) in times.closed(END - LONG, 2 * LONG)) is closed
+
+
+def test_the_clock_of_a_site_is_its_own() -> None:
+    times = ClosingTimes("America/New_York", None, {date(2026, 11, 12)})
+
+    closed = times.closed(END, 72)
+
+    assert (moment(min(closed)), len(closed)) == (datetime(2026, 11, 12, 5, tzinfo=UTC), 24)
+
+
+def test_the_hour_that_autumn_repeats_is_closed() -> None:
+    first = bucket(datetime(2026, 10, 25, tzinfo=UTC))
+
+    assert ClosingTimes("Europe/Berlin").closed(first, 24, per_hour=4) == frozenset()
+    assert ClosingTimes("Europe/Berlin").closed(first, 24) == {first + 1}
+
+
+def test_a_night_shift_reaches_over_midnight() -> None:
+    night = ((0, 6 * 60), (22 * 60, 1440))
+    first = bucket(datetime(2026, 11, 11, tzinfo=UTC))
+
+    closed = ClosingTimes("UTC", (night,) * 7).closed(first, 24)
+
+    assert sorted(number - first for number in closed) == list(range(7, 21))
+
+
+@pytest.mark.parametrize(
+    "week", [((EVERY_DAY,),) * 6, (((0, 1441),),) * 7, (((600, 600),),) * 7, (((-1, 60),),) * 7]
+)
+def test_a_week_that_makes_no_sense_is_refused(week: Sequence[Sequence[tuple[int, int]]]) -> None:
+    with pytest.raises(ValueError, match="day"):
+        ClosingTimes("UTC", week)
+
+
+# --- rounds: they or we
+
+
+def account(number: int, count: int, silent: int, unknown: frozenset[int] = frozenset()) -> Place:
+    counts = [count] * (LONG - silent) + [0] * silent
+    return Place(
+        f"account {number}", Series(END - LONG, counts, unknown=unknown), spread(count * 24, silent=silent)
+    )
+
+
+def whole(accounts: Sequence[Place], unknown: frozenset[int] = frozenset()) -> Series:
+    counts = [
+        sum(one.series.seen(number, number + 1) for one in accounts) for number in range(END - LONG, END)
+    ]
+    return Series(END - LONG, counts, unknown=unknown)
+
+
+def test_many_accounts_at_once_are_one_incident_of_the_platform() -> None:
+    accounts = [account(number, 30, 1) for number in range(5)]
+
+    found = silence_rounds.judge_all(accounts, whole(accounts), NOW)
+
+    assert found.platform is not None
+    assert (found.platform.accounts, found.platform.judged, found.platform.seen) == (5, 5, 0)
+    assert found.platform.since == ago(1)
+    assert found.quiet == ()
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+def test_few_accounts_are_themselves(silent: int) -> None:
+    accounts = [account(number, 60, 1 if number < silent else 0) for number in range(5)]
+
+    found = silence_rounds.judge_all(accounts, whole(accounts), NOW)
+
+    assert found.platform is None
+    assert [quiet.place for quiet in found.quiet] == [f"account {number}" for number in range(silent)]
+
+
+def test_a_large_account_is_not_the_platform() -> None:
+    accounts = [account(0, 2000, 1), *(account(number, 8, 0) for number in range(1, 6))]
+
+    found = silence_rounds.judge_all(accounts, whole(accounts), NOW)
+
+    assert found.platform is None
+    assert [quiet.place for quiet in found.quiet] == ["account 0"]
+
+
+def test_a_site_of_a_quiet_account_is_folded_into_it() -> None:
+    acme = account(0, 60, 1)
+    site = Place("site", acme.series, acme.phones, acme.key)
+
+    found = silence_rounds.judge_all([acme, site], whole([acme]), NOW)
+
+    assert [quiet.place for quiet in found.quiet] == ["account 0"]
+    assert [quiet.place for quiet in found.folded] == ["site"]
+
+
+def test_hours_in_which_we_did_not_listen_are_our_own_incident() -> None:
+    unknown = frozenset({END - 3, END - 2, END - 1})
+    accounts = [account(number, 30, 3, unknown) for number in range(5)]
+
+    found = silence_rounds.judge_all(accounts, whole(accounts, unknown), NOW)
+
+    assert found == silence_rounds.Round(platform=silence_rounds.Platform(ago(3), listening=False))
+    assert found.platform is not None
+    assert not silence_rounds.platform_is_over(found.platform, whole(accounts, unknown), NOW)
+
+
+def test_the_platform_is_back_with_half_of_its_check_ins() -> None:
+    platform = silence_rounds.Platform(ago(5))
+    accounts = [account(number, 30, 0) for number in range(5)]
+    silent = [account(number, 30, 5) for number in range(5)]
+
+    assert silence_rounds.platform_is_over(platform, whole(accounts), NOW)
+    assert not silence_rounds.platform_is_over(platform, whole(silent), NOW)
