@@ -14,9 +14,10 @@ from devices import settings_tree
 from devices import signals as device_signals
 from devices.models import Device
 from devices.signals import PhoneEvent
-from provisioning import books, events, publishing, resettled
+from provisioning import books, events, publishing, resettled, standing
 from provisioning.compiling import CompileError, compile_full
 from security import signals as security_signals
+from security.models import Ban
 
 # Above this a change is compiled by the workers alone: nobody waits for hundreds of files.
 TRIED_AT_ONCE = 20
@@ -33,6 +34,7 @@ def connect() -> None:
         (device_signals.settings_changed, on_settings_changed),
         (device_signals.directory_changed, on_directory_changed),
         (security_signals.addresses_changed, on_addresses_changed),
+        (security_signals.network_banned, on_network_banned),
     ):
         signal.connect(receiver, dispatch_uid=f"provisioning.{receiver.__name__}")
 
@@ -73,6 +75,12 @@ def on_directory_changed(sender: Any, account: Account, **kwargs: Any) -> None:
 
 def on_addresses_changed(sender: Any, **kwargs: Any) -> None:
     publishing.lists_changed()
+
+
+def on_network_banned(sender: Any, ban: Ban, **kwargs: Any) -> None:
+    """Tell every account whose phones live there, once it is certain (B5)."""
+    for account in standing.accounts_at(ban.network, ban.starts_at):
+        publishing.tell_later("banned", account.pk, str(ban.code))
 
 
 def _try_out(devices: Sequence[Device]) -> None:

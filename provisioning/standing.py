@@ -4,13 +4,25 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
+from accounts.models import Account
 from devices.models import Device
 from provisioning import facts
+from provisioning.gate import KeyKind
 from provisioning.models import FailureKey, Proof
 from security.networks import Network
 
 PROVED_TIME = timedelta(days=30)
 ROLLING = timedelta(hours=1)
+#: What failed, as people read it.
+KINDS = {
+    KeyKind.UNKNOWN_MAC: "unknown MACs",
+    KeyKind.BAD_TOKEN: "private URLs that were never given",
+    KeyKind.LOCKED_MAC: "locked phones asked from elsewhere",
+    KeyKind.WRONG_AGENT: "wrong agents",
+    KeyKind.WRONG_CERTIFICATE: "wrong certificates",
+    KeyKind.BAD_PATH: "bad paths, counted as one",
+    KeyKind.BROWSER: "browsers, counted as one",
+}
 
 
 def proved_at(network: Network, now: datetime) -> "QuerySet[Device]":
@@ -24,6 +36,11 @@ def proved_at(network: Network, now: datetime) -> "QuerySet[Device]":
 def proved_count(network: Network, now: datetime) -> int:
     """How many devices are proved there (B1)."""
     return proved_at(network, now).count()
+
+
+def accounts_at(network: Network, now: datetime) -> list[Account]:
+    """The accounts whose devices are proved there."""
+    return list(Account.objects.filter(pk__in=proved_at(network, now).values("account")).order_by("path"))
 
 
 def failures(network: Network, now: datetime) -> list[FailureKey]:

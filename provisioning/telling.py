@@ -1,7 +1,9 @@
 """Who is told by e-mail, and what: short, with the consequence and the place where to undo it."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -10,8 +12,10 @@ from django.db import transaction
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import POWERS, Power, Role
 from devices.models import Device
-from provisioning import sentences
+from provisioning import sentences, standing
+from provisioning.gate import KeyKind
 from provisioning.models import Lock, Told
+from security.models import Ban
 
 REFUSED_MACS_EVERY = timedelta(days=1)
 #: What digests.py gathers, by the names in Told.
@@ -94,6 +98,38 @@ def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
     return supporters.count()
 
 
+def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
+    """B5: tell the managers that an address where their phones live is kept out, with the evidence.
+
+    Their own phones' failures in clear, those of others as counts.
+    """
+    told = managers_in(account)
+    living = standing.proved_at(ban.network, now).filter(account=account).count()
+    keys = standing.failures(ban.network, now)
+    own = {
+        phone.mac: phone for phone in Device.objects.filter(account=account, mac__in=[k.label for k in keys])
+    }
+    until = sentences.when(ban.ends_at, account.time_zone, now=now)
+    blocked = ban.kind == Ban.Kind.BLOCKED
+    phones = f"{living} phones of yours live" if living != 1 else "One phone of yours lives"
+    effect = "Blocked, they get nothing at all." if blocked else "What works goes on; new setups are refused."
+    lines = [f"{ban.network} is {ban.kind} until {until}. {phones} there. {effect}", ""]
+    lines += [f"Why: {ban.reason}"] if ban.reason else []
+    lines.append(f"{len(keys)} different failures were counted there in the last hour.")
+    lines += [
+        f"- {own[key.label]}, yours, last {sentences.when(key.last_at, account.time_zone, now=now)}"
+        for key in keys
+        if key.label in own
+    ]
+    others = Counter(key.kind for key in keys if key.label not in own)
+    lines += [f"- {count} of others: {standing.KINDS[KeyKind(kind)]}" for kind, count in others.most_common()]
+    page = f"{settings.PORTAL_URL}/addresses/?{urlencode({'address': ban.network})}"
+    lines += ["", "What stands against it, and who can end it:", page, ""]
+    for person in told:
+        EmailMessage(subject=f"{ban.network} is {ban.kind}", body="\n".join(lines), to=[person.email]).send()
+    return len(told)
+
+
 def put_down_new_place(device: Device, *, now: datetime) -> None:
     """`poll_from_new_origin` = alert: the next hourly e-mail names this phone (digests.py)."""
     with transaction.atomic():
@@ -130,10 +166,16 @@ def _refused_macs(row: int, text: str, now: datetime) -> int:
     return of_refused_macs(account, by=text, now=now) if account else 0
 
 
+def _banned(row: int, text: str, now: datetime) -> int:
+    account, ban = Account.objects.filter(pk=row).first(), Ban.objects.filter(code=text).first()
+    return of_ban(account, ban, now=now) if account and ban and ban.lifted_at is None else 0
+
+
 #: What is told, by its name in `publishing.tell_later`: of a phone or of an account, with a text.
 _TOLD: dict[str, Callable[[int, str, datetime], int]] = {
     "own-unlock": _own_unlock,
     "origin-drift": _origin_drift,
     "yielded": _yielded,
     "refused-macs": _refused_macs,
+    "banned": _banned,
 }

@@ -12,7 +12,7 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from security.models import AllowedNetwork, Ban
 from security.networks import Network
-from security.signals import addresses_changed
+from security.signals import addresses_changed, network_banned
 
 LONGEST_BAN = timedelta(hours=24)  # what B3 gives the third time; whoever wants more blocks, with a reason
 LONGEST_BLOCK = timedelta(days=90)
@@ -98,6 +98,7 @@ def _keep_out(
             until=ban.ends_at.isoformat(),
         )
         addresses_changed.send(sender=Ban)
+        network_banned.send(sender=Ban, ban=ban)
     return ban
 
 

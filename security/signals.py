@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 #: A ban or block was set or lifted. No keywords. Sent inside the transaction that did it.
 addresses_changed = Signal()
+
+#: A network was banned or blocked. Keyword: ban. Sent inside the transaction that did it, after the above.
+network_banned = Signal()

@@ -14,21 +14,12 @@ from django.views.decorators.http import require_POST
 from accounts.guards import PageRequest, needs, signed_in
 from accounts.roles import Power
 from portal.pages.presence import presence_of
-from provisioning import checking, unblocking
-from provisioning.gate import KeyKind, Outcome
+from provisioning import checking, standing, unblocking
+from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent
 from security import bans
 from security.networks import AddressError, show_address
 
-KINDS = {
-    KeyKind.UNKNOWN_MAC: "unknown MACs",
-    KeyKind.BAD_TOKEN: "private URLs that were never given",
-    KeyKind.LOCKED_MAC: "locked phones asked from elsewhere",
-    KeyKind.WRONG_AGENT: "wrong agents",
-    KeyKind.WRONG_CERTIFICATE: "wrong certificates",
-    KeyKind.BAD_PATH: "bad paths, counted as one",
-    KeyKind.BROWSER: "browsers, counted as one",
-}
 MOST = 2000
 
 
@@ -78,7 +69,7 @@ def by_address(events: Any) -> list[dict[str, Any]]:
 def checked(asked: str, request: PageRequest, now: datetime) -> dict[str, Any]:
     """What the page says of an address that is the reader's business."""
     found = checking.check(asked, by=request.actor, now=now)
-    kinds = [(KINDS[kind], count) for kind, count in found.kinds] if found else []
+    kinds = [(standing.KINDS[kind], count) for kind, count in found.kinds] if found else []
     voice = "well"
     if found and (found.banned or found.blocked):
         voice = "banned"
