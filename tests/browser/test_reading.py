@@ -35,6 +35,7 @@ def read(page: Page, base: str, urls: dict[str, str], theme: str) -> dict[str, l
     return wrong
 
 
+@pytest.mark.timeout(900)  # every page there is, twice
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_managers_pages_can_be_read_by_everybody(
     theme: str, town: World, sign_in: SignIn, live_server: LiveServer
