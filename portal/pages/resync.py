@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -18,7 +18,7 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor, below
-from devices.models import Appearance, Device
+from devices.models import Device
 from portal.pages.phone import find_phone
 from portal.pages.phones import in_state, narrowed
 from provisioning import resync
@@ -120,12 +120,10 @@ def foretold(phones: QuerySet[Device]) -> dict[str, Any]:
     """How many are asked, and how many are not, each why."""
     shut = Q(lock__state__in=[State.QUARANTINED.value, State.RETIRED.value])
     off = Q(is_enabled=False) | Q(account__is_active=False)
-    lines = phones.annotate(has_line=Exists(Appearance.objects.filter(device=OuterRef("pk"))))
-    dumb = Q(has_line=False)
     counts = (
-        ("quarantined or retired", lines.filter(shut)),
-        ("disabled", lines.filter(off & ~shut)),
-        ("without a line", lines.filter(dumb & ~off & ~shut)),
+        ("quarantined or retired", phones.filter(shut)),
+        ("disabled", phones.filter(off & ~shut)),
+        ("without a line", phones.filter(Q(appearances=None) & ~off & ~shut)),
     )
     total = phones.count()
     told = [(rows.count(), why) for why, rows in counts]
