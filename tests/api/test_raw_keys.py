@@ -127,7 +127,8 @@ def test_a_manager_hears_nothing_of_them(world: World) -> None:
 def test_a_reseller_elsewhere_who_manages_here_hears_nothing_of_them_here(world: World) -> None:
     """The power counts where it is held, not somewhere."""
     raw_keys.set_value(world.acme.phone, by=actor(world.rita), key=KEY, value="1")
-    sam, lou = actor(world.sam), {"email": "lou@lakeside.example", "name": "Lou", "password": None}
+    sam = actor(world.sam)
+    lou: dict[str, Any] = {"email": "lou@lakeside.example", "name": "Lou", "password": None}
     lakeside = tenants.create_account(world.platform, by=sam, slug="lakeside", name="Lakeside")
     person = tenants.add_person(lakeside, by=sam, role=Role.RESELLER, **lou).user
     tenants.add_person(world.acme.account, by=actor(world.rita), role=Role.MANAGER, **lou)

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from accounts.models import Account
+from accounts.scope import Actor
 from devices.definitions import SETTINGS
-from devices.levels import Level, ModelIn, account_values, effective, model_in, of_model
+from devices.levels import Level, ModelIn, Target, account_values, effective, model_in, of_model
 from devices.models import Device, SettingValue
 from devices.settings_tree import set_value
 from devices.trails import lacks, say, trails, without_own
@@ -31,26 +32,27 @@ def phone(tree: Tree) -> Device:
 
 def test_a_trail_holds_every_value_and_the_nearest_last(tree: Tree, phone: Device) -> None:
     model = model_in(tree.acme, "yealink", "T46S")
-    for target, by, value in [
+    given: list[tuple[Target, Actor, str]] = [
         (phone, tree.ana, "pl"),
         (tree.platform, tree.support, "fr"),
         (model, tree.ana, "es"),
         (tree.acme, tree.ana, "de"),
         (tree.globex, tree.eve, "it"),
-    ]:
+    ]
+    for target, by, value in given:
         set_value(target, by=by, name="language", value=value)
 
     trail = trails(phone)["language"]
 
-    assert [tuple(given) for given in trail] == [
+    assert [tuple(one) for one in trail] == [
         ("en", Level.BUILT_IN, None),
         ("fr", Level.PLATFORM, tree.platform),
         ("de", Level.ACCOUNT, tree.acme),
         ("es", Level.MODEL, model),
         ("pl", Level.PHONE, phone),
     ]
-    assert [given.account for given in trail] == [None, tree.platform, tree.acme, tree.acme, tree.acme]
-    assert [given.named_to(tree.ana) for given in trail] == [True, False, True, True, True]
+    assert [one.account for one in trail] == [None, tree.platform, tree.acme, tree.acme, tree.acme]
+    assert [one.named_to(tree.ana) for one in trail] == [True, False, True, True, True]
     assert without_own("language", trail, phone) == trail[-2]
     assert without_own("language", trails(model)["language"], model) == trail[2]
     assert without_own("sip_port", trails(phone)["sip_port"], phone) is None
