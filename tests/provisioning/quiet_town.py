@@ -172,7 +172,7 @@ class Watch:
             for checks in site.checks:
                 hours: list[int] = []
                 stands = []
-                for name in (site.key, site.account) if site.account in self._members else (site.key,):
+                for name in (site.key,) if site.closing.entered else (site.key, site.account):
                     phones = self._phones.setdefault(name, [])
                     stands.append((name, len(phones)))
                     phones.append(Phone(site.interval, None, hours))

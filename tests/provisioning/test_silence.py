@@ -190,12 +190,12 @@ def test_what_the_same_weekday_has_shown_before_is_no_silence(then: int) -> None
     assert judge(place(Series(END - LONG, counts), spread(3000, silent=1)), NOW) is None
 
 
-def test_an_hour_that_comes_early_or_late_is_no_silence() -> None:
-    """All ask between ten and eleven; today an hour later."""
-    counts = [200 if hour % 24 == (END - 2) % 24 else 0 for hour in range(END - LONG, END)]
-    late = [*counts[:-2], 0, 0]
+def test_an_hour_that_comes_late_is_no_silence() -> None:
+    """All ask between eleven and noon; today not yet."""
+    counts = [200 if hour % 24 == (END - 1) % 24 else 0 for hour in range(END - LONG, END)]
+    phones = [Phone(24, ago(24.5)) for _ in range(200)]
 
-    assert judge(place(Series(END - LONG, late), spread(200, silent=2)), NOW) is None
+    assert judge(place(Series(END - LONG, [*counts[:-1], 0]), phones), NOW) is None
 
 
 def test_the_window_leaves_out_what_is_closed_or_unknown() -> None:
@@ -256,6 +256,16 @@ def test_a_silence_by_count_is_over_when_the_counts_are_back(case: str, latest: 
     quiet = Quiet("site", Test.COUNT, ago(silent), 1, 125, 0, 1e-20, 28)
 
     assert silence.is_over(place(Series(END - LONG, counts), phones), quiet, NOW) is over
+
+
+def test_a_history_of_ups_and_downs_ends_no_silence() -> None:
+    counts = [125] * (LONG - 10) + [0] * 10
+    for day in (7, 14, 21):
+        for hour in range(1, 6):
+            counts[-hour - 24 * day] = 0
+    quiet = Quiet("site", Test.COUNT, ago(10), 1, 125, 0, 1e-20, 28)
+
+    assert not silence.is_over(place(Series(END - LONG, counts), spread(3000, silent=10)), quiet, NOW)
 
 
 def test_a_silence_by_count_is_over_when_the_phones_are_gone() -> None:
@@ -422,14 +432,21 @@ def test_many_accounts_at_once_are_one_incident_of_the_platform() -> None:
     assert found.quiet == ()
 
 
-@pytest.mark.parametrize("silent", [1, 2])
-def test_few_accounts_are_themselves(silent: int) -> None:
-    accounts = [account(number, 60, 1 if number < silent else 0) for number in range(5)]
+@pytest.mark.parametrize(("silent", "among"), [(1, 5), (2, 3), (2, 5), (3, 8)])
+def test_few_accounts_are_themselves(silent: int, among: int) -> None:
+    accounts = [account(number, 60, 1 if number < silent else 0) for number in range(among)]
 
     found = silence_rounds.judge_all(accounts, whole(accounts), NOW)
 
     assert found.platform is None
     assert [quiet.place for quiet in found.quiet] == [f"account {number}" for number in range(silent)]
+
+
+def test_chance_in_the_others_makes_no_platform_of_a_large_account() -> None:
+    low = [Place(f"low {n}", Series(END - LONG, [8] * (LONG - 1) + [5]), spread(192)) for n in range(2)]
+    accounts = [account(0, 500, 1), *low, *(account(number, 8, 0) for number in range(1, 4))]
+
+    assert silence_rounds.judge_all(accounts, whole(accounts), NOW).platform is None
 
 
 def test_a_large_account_is_not_the_platform() -> None:
