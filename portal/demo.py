@@ -34,7 +34,8 @@ from provisioning.gate import TokenKind
 from provisioning.models import Token
 from provisioning.spans import Span
 from provisioning.wire import Note
-from security.networks import parse_address, parse_origin
+from security import allowances, bans
+from security.networks import parse_address, parse_network, parse_origin
 
 DATA = Path(__file__).with_suffix(".toml")
 FILLER = Actor.system("the demo")
@@ -91,6 +92,7 @@ class _Filling:
             for phone in self.data["phones"]:
                 self._life(entered[phone["mac"]], phone)
             self._window(**self.data["window"])
+        self._kept_out()
         locking.sweep(self.now)
         for phone in self.data["phones"]:
             self._state(entered[phone["mac"]], phone)
@@ -267,6 +269,22 @@ class _Filling:
             by=self.actors[by],
             origin=parse_origin(address),
             hours=hours,
+            now=self.now,
+        )
+
+    def _kept_out(self) -> None:
+        """A ban, a block, and a network for which more is asked."""
+        for row in self.data["bans"]:
+            keep_out = bans.block if row["blocked"] else bans.set_ban
+            length, by = timedelta(hours=row["hours"]), self.actors[row["by"]]
+            keep_out(parse_network(row["network"]), by=by, length=length, reason=row["reason"], now=self.now)
+        asked = self.data["allowance"]
+        allowances.propose(
+            self.accounts[asked["account"]],
+            parse_network(asked["network"]),
+            by=self.actors[asked["by"]],
+            reason=asked["reason"],
+            length=timedelta(days=asked["days"]),
             now=self.now,
         )
 
