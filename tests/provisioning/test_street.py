@@ -49,7 +49,7 @@ from tests.provisioning.street_people import (
 from tests.provisioning.token_ledger import DAY, HOUR, MINUTE
 
 # How many sequences: those of every run, fewer when the rows are in PostgreSQL; or as many as STREET says.
-SEQUENCES = {"sqlite": 25, "postgresql": 6}
+SEQUENCES = {"sqlite": 14, "postgresql": 4}
 WANTED = int(os.environ.get("STREET", "0"))
 STEPS = 60 if WANTED else 40
 
