@@ -1,23 +1,66 @@
-"""What all work on many phones has in common: who started it, handing it to a worker, its end."""
+"""What all work on many phones has in common: its start, handing it to a worker, its batches, its end."""
 
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerAway
 
 from accounts import audit
-from accounts.models import ApiKey, User
+from accounts.models import Account, ApiKey, User
 from accounts.roles import Role
 from accounts.scope import Actor, Standing
+from devices.models import Device
 from provisioning import store
 from provisioning.models import Job, JobItem
 
 log = structlog.get_logger(__name__)
 
 LEFT_BEHIND = timedelta(seconds=30)
+
+
+def start(
+    account: Account,
+    kind: Job.Kind,
+    *,
+    by: Actor,
+    params: dict[str, Any],
+    devices: Collection[Device],
+    now: datetime,
+) -> Job:
+    """Write down the job and its phones in the caller's transaction; after the commit a worker has it."""
+    job = Job.objects.create(
+        account=account,
+        kind=kind,
+        by=by.label,
+        params=params,
+        actor=remember(by),
+        created_at=now,
+        total=len(devices),
+    )
+    JobItem.objects.bulk_create(
+        (JobItem(job=job, device=device, name=str(device), mac=device.mac) for device in devices),
+        batch_size=500,
+    )
+    audit.record(by, "job.started", job, now=now, phones=len(devices), params=params)
+    transaction.on_commit(partial(hand_over, job.pk))
+    return job
+
+
+def work_through(job_id: int, run_batch: Callable[[Job], bool]) -> None:
+    """Run batches until one finds nothing left; broken off or run twice it goes on from there."""
+    job = Job.objects.select_related("account").get(pk=job_id)
+    if job.finished_at is not None:
+        return
+    Job.objects.filter(pk=job_id, started_at=None).update(started_at=timezone.now())
+    while run_batch(job):
+        pass
+    finish(job_id, now=timezone.now())
 
 
 def hand_over(job_id: int) -> None:

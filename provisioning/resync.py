@@ -6,7 +6,6 @@ The asking itself is a SIP NOTIFY that goes to the provider's SIP edge, never st
 
 import random
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -87,33 +86,13 @@ def ask_many(
         if phones is None:
             phones = unlock_all.phones(account, filter or {})
         chosen = list(phones.filter(below([account.path], "account__path")))
-        job = Job.objects.create(
-            account=account,
-            kind=Job.Kind.RESYNC,
-            by=by.label,
-            params={"reboot": reboot, "filter": filter or {}},
-            actor=jobs.remember(by),
-            created_at=now,
-            total=len(chosen),
-        )
-        JobItem.objects.bulk_create(
-            (JobItem(job=job, device=device, name=str(device), mac=device.mac) for device in chosen),
-            batch_size=500,
-        )
-        audit.record(by, "job.started", job, now=now, phones=len(chosen), params=job.params)
-        transaction.on_commit(partial(jobs.hand_over, job.pk))
-    return job
+        params = {"reboot": reboot, "filter": filter or {}}
+        return jobs.start(account, Job.Kind.RESYNC, by=by, params=params, devices=chosen, now=now)
 
 
 def run(job_id: int) -> None:
     """Line up the job's phones; broken off or run twice it goes on from there."""
-    job = Job.objects.select_related("account").get(pk=job_id)
-    if job.finished_at is not None:
-        return
-    Job.objects.filter(pk=job_id, started_at=None).update(started_at=timezone.now())
-    while _run_batch(job):
-        pass
-    jobs.finish(job_id, now=timezone.now())
+    jobs.work_through(job_id, _run_batch)
 
 
 def pick_up(now: datetime) -> bool:

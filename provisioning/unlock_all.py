@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from accounts import audit
 from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
@@ -60,33 +58,13 @@ def start(
     span = span or Span.parse("first-fetch")
     with transaction.atomic():
         chosen = list(phones(account, filter or {}))
-        job = Job.objects.create(
-            account=account,
-            kind=Job.Kind.UNLOCK_ALL,
-            by=by.label,
-            params={"for": span.as_json(), "filter": filter or {}},
-            actor=jobs.remember(by),
-            created_at=now,
-            total=len(chosen),
-        )
-        JobItem.objects.bulk_create(
-            (JobItem(job=job, device=device, name=str(device), mac=device.mac) for device in chosen),
-            batch_size=500,
-        )
-        audit.record(by, "job.started", job, now=now, phones=len(chosen), params=job.params)
-        transaction.on_commit(partial(jobs.hand_over, job.pk))
-    return job
+        params = {"for": span.as_json(), "filter": filter or {}}
+        return jobs.start(account, Job.Kind.UNLOCK_ALL, by=by, params=params, devices=chosen, now=now)
 
 
 def run(job_id: int) -> None:
     """Work through the phones that wait, some at a time; broken off or run twice it goes on from there."""
-    job = Job.objects.select_related("account").get(pk=job_id)
-    if job.finished_at is not None:
-        return
-    Job.objects.filter(pk=job_id, started_at=None).update(started_at=timezone.now())
-    while _run_batch(job):
-        pass
-    jobs.finish(job_id, now=timezone.now())
+    jobs.work_through(job_id, _run_batch)
 
 
 def _run_batch(job: Job) -> bool:

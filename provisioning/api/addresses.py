@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import acting
 from accounts.doors import Door
+from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from provisioning import checking, unblocking
@@ -178,7 +179,7 @@ class BanDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     def create(self, request: Request) -> Response:
         """Ban or block a network."""
         if not bans.may_see_all(self.actor):
-            raise exceptions.PermissionDenied
+            raise Forbidden("B7")
         wanted = self.read(request, NewBan)
         keep_out = bans.block if wanted["kind"] == Ban.Kind.BLOCKED else bans.set_ban
         length = timedelta(hours=wanted["hours"])
