@@ -40,6 +40,8 @@ class Ban(models.Model):
     last = models.CharField(max_length=32)
     reason = models.CharField(max_length=300, blank=True)
     evidence = models.JSONField(default=dict, blank=True)
+    step = models.PositiveSmallIntegerField(default=0)  # earned for the how manyth time in 24 h; 0: set
+    propose_block = models.BooleanField(default=False)
     set_by = models.CharField(max_length=200)
     starts_at = models.DateTimeField(default=timezone.now)
     ends_at = models.DateTimeField()

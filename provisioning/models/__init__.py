@@ -3,6 +3,8 @@
 from provisioning.models.doors import Approval as Approval
 from provisioning.models.doors import Window as Window
 from provisioning.models.doors import WindowQuerySet as WindowQuerySet
+from provisioning.models.incidents import Incident as Incident
+from provisioning.models.incidents import IncidentStep as IncidentStep
 from provisioning.models.locks import Claim as Claim
 from provisioning.models.locks import Denial as Denial
 from provisioning.models.locks import Lock as Lock
@@ -21,6 +23,7 @@ from provisioning.models.seen import Drain as Drain
 from provisioning.models.seen import FailureKey as FailureKey
 from provisioning.models.seen import LastSeen as LastSeen
 from provisioning.models.seen import Proof as Proof
+from provisioning.models.seen import ProvedHour as ProvedHour
 from provisioning.models.seen import Upload as Upload
 from provisioning.models.work import Job as Job
 from provisioning.models.work import JobItem as JobItem

@@ -117,6 +117,25 @@ class FailureKey(models.Model):
         return f"{self.kind} {self.label}"
 
 
+class ProvedHour(models.Model):
+    """What was known of an address that failed in that hour (B9): `counts` has a list each time it changed.
+
+    Each is [epoch, devices proved, {account code: how many of them, from 10 on}, devices that an open window
+    may serve, the ALLOWED network or ""].
+    """
+
+    first = models.CharField(max_length=32)
+    last = models.CharField(max_length=32)
+    hour = models.DateTimeField(db_index=True)
+    counts = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["first", "hour"], name="proved_hour_once")]
+
+    def __str__(self) -> str:
+        return f"{self.first} {self.hour}"
+
+
 class Upload(models.Model):
     """A personal directory or call list that a phone put away below its private URL: the last valid one."""
 

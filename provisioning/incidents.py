@@ -1,0 +1,125 @@
+"""Incidents: opened once, told once, ended with a reason; every step of it on one timeline."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit, cleaning
+from accounts.models import Account
+from accounts.refusals import Forbidden, Refusal
+from accounts.roles import Power
+from accounts.scope import Actor
+from devices.models import Site
+from provisioning import publishing
+from provisioning.models import Incident, IncidentStep
+from security.networks import Network
+
+Kind = Incident.Kind
+What = IncidentStep.What
+
+
+def found(kind: Incident.Kind, account: Account, subject: str) -> Incident | None:
+    """The incident of this kind and subject that is going on in the account."""
+    return Incident.objects.going_on().filter(kind=kind, account=account, subject=subject).first()
+
+
+def open_(
+    kind: Incident.Kind,
+    *,
+    account: Account,
+    subject: str,
+    title: str,
+    now: datetime,
+    network: Network | None = None,
+    site: Site | None = None,
+    evidence: dict[str, Any] | None = None,
+    tell: bool = True,
+) -> Incident:
+    """The one that is going on, or a new one whose people are told by e-mail after the commit.
+
+    For one that is going on a changed title or evidence is kept, and a changed title becomes a step.
+    """
+    with transaction.atomic():
+        incident, is_new = Incident.objects.select_for_update().get_or_create(
+            kind=kind,
+            account=account,
+            subject=subject,
+            ended_at=None,
+            defaults={
+                "title": title[:300],
+                "opened_at": now,
+                "site": site,
+                "first": network.hex_first if network else "",
+                "last": network.hex_last if network else "",
+                "evidence": evidence or {},
+            },
+        )
+        if is_new:
+            step(incident, What.OPENED, incident.title, at=now)
+            if tell:
+                publishing.tell_later("incident", account.pk, str(incident.code))
+            return incident
+        changed = [name for name in ("title", "evidence") if _differs(incident, name, title, evidence)]
+        if "title" in changed:
+            incident.title = title[:300]
+            step(incident, What.SEEN, incident.title, at=now)
+        if "evidence" in changed:
+            incident.evidence = evidence
+        if changed:
+            incident.save(update_fields=changed)
+    return incident
+
+
+def step(
+    incident: Incident, what: IncidentStep.What, said: str, *, at: datetime, by: Actor | None = None
+) -> IncidentStep:
+    """Add a line to the timeline, in the caller's transaction."""
+    return IncidentStep.objects.create(
+        incident=incident, at=at, what=what, said=said[:500], by=by.label[:200] if by else ""
+    )
+
+
+def end(incident: Incident, *, how: str, now: datetime, by: Actor | None = None) -> Incident:
+    """End it, saying how; one that has ended stays as it is."""
+    with transaction.atomic():
+        incident = Incident.objects.select_for_update().get(pk=incident.pk)
+        if incident.ended_at is not None:
+            return incident
+        incident.ended_at, incident.how_ended = max(now, incident.opened_at), how[:300]
+        incident.save(update_fields=["ended_at", "how_ended"])
+        step(incident, What.ENDED, incident.how_ended, at=incident.ended_at, by=by)
+    return incident
+
+
+def note(incident: Incident, *, by: Actor, said: str, now: datetime | None = None) -> IncidentStep:
+    """A person's note on the timeline: what was found, who was called."""
+    now = now or timezone.now()
+    if not by.may(Power.UNLOCK_DEVICE, incident.account.path):
+        raise Forbidden("B5")
+    said = cleaning.needed("note", said, "The note", longest=500)
+    with transaction.atomic():
+        written = step(incident, What.NOTED, said, at=now, by=by)
+        audit.record(by, "incident.noted", incident, account=incident.account, now=now)
+    return written
+
+
+def close(incident: Incident, *, by: Actor, reason: str, now: datetime | None = None) -> Incident:
+    """A person ends an incident that does not end by itself."""
+    now = now or timezone.now()
+    if not by.may(Power.UNLOCK_DEVICE, incident.account.path):
+        raise Forbidden("B5")
+    reason = cleaning.needed("reason", reason, "The reason", longest=300)
+    with transaction.atomic():
+        if Incident.objects.select_for_update().get(pk=incident.pk).ended_at is not None:
+            raise Refusal("B5", "This incident has ended already.", code="over")
+        ended = end(incident, how=reason, now=now, by=by)
+        audit.record(by, "incident.closed", ended, account=ended.account, now=now, reason=reason)
+    return ended
+
+
+def _differs(incident: Incident, name: str, title: str, evidence: dict[str, Any] | None) -> bool:
+    if name == "title":
+        return incident.title != title[:300]
+    return evidence is not None and incident.evidence != evidence

@@ -1,0 +1,98 @@
+"""What went wrong and was told of: one row each, with a timeline, who was told, how it ended."""
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import Account
+from accounts.scope import ScopedQuerySet
+from devices.models import Site
+from provisioning.models.locks import network_or_none
+from security.networks import Network
+
+
+class IncidentQuerySet(ScopedQuerySet):
+    def going_on(self) -> "IncidentQuerySet":
+        """Keep the incidents that have not ended."""
+        return self.filter(ended_at=None)
+
+
+class Incident(models.Model):
+    """A storm, a ban where phones live, a wave of suspicion, a silence: of one account, or of the platform.
+
+    `subject` names what it is about within its kind, so that the same trouble twice at once is one row.
+    """
+
+    class Kind(models.TextChoices):
+        STORM = "storm", "Storm"
+        BAN = "ban", "Ban where phones live"
+        PRESSURE = "pressure", "Allowed network under pressure"
+        SUSPICION = "suspicion", "Wave of suspicion"
+        SILENCE = "silence", "Silence"
+        PLATFORM = "platform", "Platform silent"
+        CANARY = "canary", "Canary"
+        STALLED = "stalled", "Background work stopped"
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="incidents")
+    site = models.ForeignKey(Site, on_delete=models.SET_NULL, null=True, blank=True, related_name="incidents")
+    first = models.CharField(max_length=32, blank=True)
+    last = models.CharField(max_length=32, blank=True)
+    subject = models.CharField(max_length=100)
+    title = models.CharField(max_length=300)
+    evidence = models.JSONField(default=dict, blank=True)
+    opened_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    how_ended = models.CharField(max_length=300, blank=True)
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "kind", "subject"], condition=Q(ended_at=None), name="incident_once"
+            ),
+            models.CheckConstraint(
+                name="incident_ends_after_start",
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("opened_at")),
+                violation_error_message="An incident ends after it begins.",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-opened_at"], name="incident_account"),
+            models.Index(fields=["kind", "subject", "-opened_at"], name="incident_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def network(self) -> Network | None:
+        """The network that it is about, if it is about one."""
+        return network_or_none(self.first, self.last)
+
+
+class IncidentStep(models.Model):
+    """One line of an incident's timeline: what became known, what somebody did, who was told."""
+
+    class What(models.TextChoices):
+        OPENED = "opened", "Opened"
+        SEEN = "seen", "Seen"
+        TOLD = "told", "Told"
+        NOTED = "noted", "Noted"
+        ENDED = "ended", "Ended"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="steps")
+    at = models.DateTimeField()
+    what = models.CharField(max_length=8, choices=What.choices)
+    said = models.CharField(max_length=500)
+    by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return self.said
