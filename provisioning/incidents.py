@@ -41,6 +41,7 @@ def open_(
 
     For one that is going on a changed title or evidence is kept, and a changed title becomes a step.
     """
+    incident: Incident
     with transaction.atomic():
         incident, is_new = Incident.objects.select_for_update().get_or_create(
             kind=kind,
