@@ -1,7 +1,7 @@
 """The real edge over the real store and rows, asked in this process, one request at a time."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -21,6 +21,7 @@ from provisioning.gate import PrivateFacts, RootFacts, Verdict
 from security.networks import show_address
 
 Door = tuple[Callable[[], Any], "asyncio.Future[Any]"]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 @contextmanager
@@ -56,6 +57,7 @@ class Reply:
     status: int
     body: bytes
     judged: Judged
+    headers: Headers = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -104,10 +106,30 @@ class InsideEdge:
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
-    def ask(self, path: str, *, address: int, agent: str, method: str = "GET", body: bytes = b"") -> Reply:
+    def ask(
+        self,
+        path: str,
+        *,
+        address: int,
+        agent: str,
+        method: str = "GET",
+        body: bytes = b"",
+        headers: Headers = (),
+    ) -> Reply:
         """Return the answer to one request, its notes written to the store."""
         self._judges.judged = judged = Judged()
-        answer = self._loop.create_task(self._serve(path, address, agent, method, body))
+        own = [(b"host", b"phones.example.org"), (b"user-agent", agent.encode())]
+        scope = {
+            "type": "http",
+            "scheme": "https",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "client": (show_address(address), 40000),
+            "headers": [*own, *headers],
+        }
+        answer = self._loop.create_task(self._serve(scope, body))
         fault: Exception | None = None
         while (door := self._loop.run_until_complete(self._knocked(answer))) is not None:
             work, done = door
@@ -119,23 +141,12 @@ class InsideEdge:
             ) as error:  # the edge holds the phone, or serves it all the same; here it is a fault
                 fault = error
                 done.set_exception(error)
-        status, got = answer.result()
+        started, got = answer.result()
         if fault is not None:
             raise fault
-        return Reply(status, got, judged)
+        return Reply(started["status"], got, judged, started["headers"])
 
-    async def _serve(
-        self, path: str, address: int, agent: str, method: str, body: bytes
-    ) -> tuple[int, bytes]:
-        scope = {
-            "type": "http",
-            "scheme": "https",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "client": (show_address(address), 40000),
-            "headers": [(b"host", b"phones.example.org"), (b"user-agent", agent.encode())],
-        }
+    async def _serve(self, scope: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         sent: list[dict[str, Any]] = []
 
         async def receive() -> dict[str, Any]:
@@ -149,7 +160,7 @@ class InsideEdge:
         self._edge._notes.flush(everything=True)
         self._edge.store._send_later()
         await self._edge.store.look(wire.COMPLETE)  # the store answers in order: the notes are there
-        return sent[0]["status"], sent[1]["body"]
+        return sent[0], sent[1]["body"]
 
     # --- the doors: Django's part is done between two runs of the loop, on the tests' own connection --------
 
