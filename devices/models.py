@@ -26,6 +26,8 @@ class Site(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sites")
     name = models.CharField(max_length=120)
     time_zone = models.CharField(max_length=60, blank=True, help_text="Empty: the account's.")
+    # Seven days from Monday on, each a list of [opens, closes] in minutes; none: open day and night.
+    opening: Any = models.JSONField(null=True, default=None, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ScopedQuerySet.as_manager()
@@ -42,6 +44,37 @@ class Site(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Holiday(models.Model):
+    """A day on which nobody expects phones to ask: at one site, or at all of an account."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="holidays")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, blank=True, related_name="holidays")
+    day = models.DateField()
+    name = models.CharField(max_length=80)
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "day"],
+                name="holiday_site_once",
+                violation_error_message="The site has a holiday on that day.",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "day"],
+                condition=Q(site=None),
+                name="holiday_account_once",
+                violation_error_message="The account has a holiday on that day.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.day}"
 
 
 class ProfileQuerySet(ScopedQuerySet):

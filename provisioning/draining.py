@@ -19,6 +19,7 @@ from provisioning import (
     following,
     locking,
     publishing,
+    quarters,
     standing,
     store,
     suspicion,
@@ -177,10 +178,13 @@ def _write_check_ins(check_ins: list[tuple[wire.Note, Device]], now: datetime) -
     if not check_ins:
         return
     last: dict[int, tuple[wire.Note, Device]] = {}
-    hours: dict[tuple[int, datetime], int] = defaultdict(int)
+    hours: dict[tuple[int, datetime], CheckInHour] = {}
     for note, device in check_ins:
         at = facts.aware(note.at)
-        hours[device.pk, at.replace(minute=0, second=0, microsecond=0)] += note.count
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        row = hours.setdefault((device.pk, hour), CheckInHour(device=device, hour=hour))
+        row.count += note.count
+        row.quarters |= quarters.bit(at)
         if device.pk not in last or last[device.pk][0].at <= note.at:
             last[device.pk] = (note, device)
     _write_last_seen(last)
@@ -220,23 +224,24 @@ def _write_last_seen(last: dict[int, tuple[wire.Note, Device]]) -> None:
     )
 
 
-def _write_hours(hours: dict[tuple[int, datetime], int]) -> None:
+def _write_hours(hours: dict[tuple[int, datetime], CheckInHour]) -> None:
     """Only the drain writes these, under its cursor's row lock: read, add, write is safe."""
-    held = {
-        (row.device_id, row.hour): row.count
-        for row in CheckInHour.objects.filter(
-            device__in={pk for pk, _ in hours}, hour__in={hour for _, hour in hours}
-        )
-    }
+    fresh = {name: row.quarters for name, row in hours.items()}
+    for held in CheckInHour.objects.filter(
+        device__in={pk for pk, _ in hours}, hour__in={hour for _, hour in hours}
+    ):
+        name = held.device_id, held.hour
+        if (row := hours.get(name)) is not None:
+            fresh[name] &= ~held.quarters
+            row.count += held.count
+            row.quarters |= held.quarters
     CheckInHour.objects.bulk_create(
-        [
-            CheckInHour(device_id=pk, hour=hour, count=held.get((pk, hour), 0) + count)
-            for (pk, hour), count in hours.items()
-        ],
+        list(hours.values()),
         update_conflicts=True,
         unique_fields=["device", "hour"],
-        update_fields=["count"],
+        update_fields=["count", "quarters"],
     )
+    quarters.count((hours[name].device, name[1], bits) for name, bits in fresh.items() if bits)
 
 
 def _write_proofs(check_ins: list[tuple[wire.Note, Device]]) -> None:

@@ -17,6 +17,8 @@ from provisioning.models.locks import first_revision as first_revision
 from provisioning.models.locks import network_or_none as network_or_none
 from provisioning.models.locks import state_choices as state_choices
 from provisioning.models.locks import token_kind_choices as token_kind_choices
+from provisioning.models.quiet import CheckInDay as CheckInDay
+from provisioning.models.quiet import UnknownTime as UnknownTime
 from provisioning.models.seen import CheckInHour as CheckInHour
 from provisioning.models.seen import DeviceEvent as DeviceEvent
 from provisioning.models.seen import Drain as Drain

@@ -64,11 +64,15 @@ class LastSeen(models.Model):
 
 
 class CheckInHour(models.Model):
-    """How often a phone checked in within one hour."""
+    """How often a phone checked in within one hour.
+
+    `quarters` has a bit for each quarter of the hour in which it was counted for its place (CheckInDay).
+    """
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="check_in_hours")
     hour = models.DateTimeField()
     count = models.PositiveIntegerField(default=0)
+    quarters = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["device", "hour"], name="check_in_hour_once")]
