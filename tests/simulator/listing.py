@@ -27,18 +27,21 @@ class Listing(Handset):
         """The setting server; empty stands for the vendor's own, which knows nothing of this phone."""
         return self.settings.get("setting_server", "")
 
-    def boot(self) -> Outcome:
+    async def boot_up(self) -> Outcome:
         outcome = Outcome()
         for _ in range(4):
             before = (self.stored, self.settings.get("provisioning_order"))
-            self.run(outcome)
+            await self.run(outcome)
             if (self.stored, self.settings.get("provisioning_order")) != before:
                 continue
             if (seconds := self.polls_after()) is None:
                 break
-            outcome.seconds += seconds
+            await self.wait(outcome, seconds)
         self.server = re.sub(r"[^/]*$", "", self.stored) or self.root_url
         return self._end(outcome)
+
+    def lives_at(self, url: str) -> None:
+        self.settings["setting_server"] = f"{url}{{mac}}.xml"
 
     def polls_after(self) -> int | None:
         """Seconds until it asks again, if that is soon."""
@@ -47,35 +50,35 @@ class Listing(Handset):
             periods.append(int(self.settings["prov_polling_period"]))
         return next((seconds for seconds in periods if 0 < seconds <= 300), None)
 
-    def run(self, outcome: Outcome) -> None:
+    async def run(self, outcome: Outcome) -> None:
         """Go through the sources; the first that answers ends the run."""
         addresses = {"redirection": self.stored, "dhcp": self.root_url if self.has_dhcp else ""}
         order = [source.partition(":")[0] for source in self._order().split()]
         if self.dhcp_first:
             order.sort(key=lambda source: source != "dhcp")
         for source in order:
-            if (address := addresses.get(source)) and self.provision(outcome, address):
+            if (address := addresses.get(source)) and await self.provision(outcome, address):
                 return
 
     def _order(self) -> str:
         return self.settings.get("provisioning_order", FACTORY_ORDER)
 
-    def provision(self, outcome: Outcome, address: str) -> bool:
+    async def provision(self, outcome: Outcome, address: str) -> bool:
         """Ask one source; whether it had something for this phone."""
         mac = self.mac.upper()
         if "{mac}" in address:
-            return self.fetch(outcome, address.replace("{mac}", mac))
-        model = self.fetch(outcome, urljoin(address, f"snom{self.model}.htm"))
-        return self.fetch(outcome, urljoin(address, f"snom{self.model}-{mac}.htm")) or model
+            return await self.fetch(outcome, address.replace("{mac}", mac))
+        model = await self.fetch(outcome, urljoin(address, f"snom{self.model}.htm"))
+        return await self.fetch(outcome, urljoin(address, f"snom{self.model}-{mac}.htm")) or model
 
-    def fetch(self, outcome: Outcome, url: str) -> bool:
-        answer = self.get(outcome, url)
+    async def fetch(self, outcome: Outcome, url: str) -> bool:
+        answer = await self.get(outcome, url)
         if answer.status != 200:
             return False
         root = ElementTree.fromstring(answer.body)
         assert root.tag in ("settings", "setting-files"), "any other document is not understood"
         for file in root.findall("file"):
-            self.fetch(outcome, file.attrib["url"])
+            await self.fetch(outcome, file.attrib["url"])
         for element in root.iterfind("phone-settings/*"):
             number = element.get("idx")
             self.settings[f"{element.tag} {number}" if number else element.tag] = element.text or ""

@@ -41,19 +41,25 @@ class Numbered(Handset):
         super().factory_reset()
         self.number, self.lines, self.taken = self.factory_number, {}, b""
 
-    def boot(self) -> Outcome:
+    async def boot_up(self) -> Outcome:
         outcome = Outcome()
         folder, own = self.root_url, f"{self.mac}.cfg"
         if not self.has_dhcp or self.settings.get("dhcp") == "0":
             folder, own = self._stored()
-        self.run(outcome, folder, own)
+        await self.run(outcome, folder, own)
         for _ in range(2):  # the polls of its first hours
             if (self.settings.get("mode"), self.settings.get("hours")) != ("2", "1"):
                 break
-            outcome.seconds += 3600
-            self.run(outcome, *self._stored())
+            await self.wait(outcome, 3600)
+            await self.run(outcome, *self._stored())
         self.server = urljoin(*self._stored()).rpartition("/")[0] + "/"
         return self._end(outcome)
+
+    def lives_at(self, url: str) -> None:
+        scheme, _, place = url.rstrip("/").partition("://")
+        number = next(number for number, name in SCHEMES.items() if name == scheme)
+        own = {"host": place, "scheme": number, "file": "$mac.cfg", "mode": "2", "hours": "24", "dhcp": "0"}
+        self.settings.update(own)
 
     def _stored(self) -> tuple[str, str]:
         if not self.settings.get("host"):
@@ -61,11 +67,11 @@ class Numbered(Handset):
         scheme = SCHEMES[self.settings["scheme"]]
         return f"{scheme}://{self.settings['host']}/", self.settings["file"].replace("$mac", self.mac)
 
-    def run(self, outcome: Outcome, folder: str, own: str) -> None:
+    async def run(self, outcome: Outcome, folder: str, own: str) -> None:
         """One look for news; a common file that is there might end it, so none may be."""
         if self.settings.get("host") is None:
-            assert self.get(outcome, urljoin(folder, self.common)).status == 404
-        answer = self.get(outcome, urljoin(folder, own))
+            assert (await self.get(outcome, urljoin(folder, self.common))).status == 404
+        answer = await self.get(outcome, urljoin(folder, own))
         if answer.status == 200:
             self.take(answer.body)
             self.loaded(outcome)

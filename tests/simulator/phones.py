@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from tests.simulator.talking import Asked, Line
+from tests.simulator.talking import Asked, Line, at_once
 
 MOST_STEPS = 60  # a boot that asks more often than this goes round in circles
 A_REQUEST = 1  # simulated seconds that a request takes
@@ -42,6 +42,13 @@ class Handset:
     """What every phone does: remembers its stored URL and asks with its agent."""
 
     claiming: tuple[str, ...] = ()
+    # What a phone that is patient does about a file that does not come: how often it asks in all, how many
+    # seconds apart, and after which answers. Where no manual says anything it waits for its next poll.
+    tries = 1
+    pause = 0.0
+    asks_again_after_404 = False
+    # Whether it asks for the next file over the same connection. Not settled is the harder one.
+    keeps_line = False
 
     def __init__(
         self,
@@ -52,30 +59,56 @@ class Handset:
         *,
         connect_to: tuple[str, int] | None = None,
         headers: dict[str, str] | None = None,
+        line: Line | None = None,
     ) -> None:
         self.mac = mac
         self.agent = agent
         self.root_url = _folder(root_url)
         self.server = self.root_url
-        self.line = Line(source_address, connect_to=connect_to, headers=headers)
+        self.line = line or Line(source_address, connect_to=connect_to, headers=headers)
+        self.patient = False
         self.settings: dict[str, str] = {}
         self.etags: dict[str, str] = {}
 
     def boot(self) -> Outcome:
         """Play one boot, with the polls that its first minutes bring, from the stored URL."""
+        return at_once(self.boot_up())
+
+    async def boot_up(self) -> Outcome:
+        """As `boot`, for a phone among thousands."""
         raise NotImplementedError
+
+    def lives_at(self, url: str) -> None:
+        """It was set up before, and asks at this private URL."""
+        self.server = _folder(url)
 
     def factory_reset(self) -> None:
         """Forget everything; DHCP gives the root URL again."""
         self.server, self.settings, self.etags = self.root_url, {}, {}
 
-    def get(self, outcome: Outcome, url: str, *, method: str = "GET", body: bytes | None = None) -> Asked:
-        """Ask, and remember that it was asked."""
+    async def get(
+        self, outcome: Outcome, url: str, *, method: str = "GET", body: bytes | None = None
+    ) -> Asked:
+        """Ask, and remember that it was asked; a patient phone asks again for what did not come."""
+        answer = await self._ask(outcome, url, method, body)
+        for _ in range(self.tries - 1 if self.patient else 0):
+            if not (answer.status in (0, 503) or (answer.status == 404 and self.asks_again_after_404)):
+                break
+            await self.wait(outcome, self.pause)
+            answer = await self._ask(outcome, url, method, body)
+        return answer
+
+    async def _ask(self, outcome: Outcome, url: str, method: str, body: bytes | None) -> Asked:
         assert len(outcome.asked) < MOST_STEPS, outcome.statuses
-        answer = self.line.ask(url, self.agent, method=method, body=body)
+        answer = await self.line.ask(url, self.agent, method=method, body=body)
         outcome.asked.append(answer)
         outcome.seconds += A_REQUEST
         return answer
+
+    async def wait(self, outcome: Outcome, seconds: float) -> None:
+        """Let time go by: what is only counted for one phone alone is waited for, fast, among thousands."""
+        outcome.seconds += round(seconds)
+        await self.line.wait(seconds)
 
     def loaded(self, outcome: Outcome) -> None:
         """Take down when the accounts came."""
@@ -97,6 +130,7 @@ class Lines(Handset):
     """A phone whose files are lines of `key = value`."""
 
     common = "y000000000000.cfg"
+    tries, pause, asks_again_after_404 = 3, 5.0, True
 
     def accounts(self) -> dict[str, str]:
         found = {}
@@ -133,34 +167,34 @@ class Lines(Handset):
 class Include(Lines):
     """Asks its boot file, and fetches what that includes, in the same run."""
 
-    def boot(self) -> Outcome:
+    async def boot_up(self) -> Outcome:
         outcome = Outcome()
         for _ in range(3):  # the boot, and the polls of its first minutes
             began_at = self.server
-            self.run(outcome)
+            await self.run(outcome)
             if self.server == began_at and not self.polls_soon():
                 break
             if self.polls_soon():
-                outcome.seconds += 60 * int(self.value("auto_provision.repeat.minutes"))
+                await self.wait(outcome, 60 * int(self.value("auto_provision.repeat.minutes")))
         return self._end(outcome)
 
-    def run(self, outcome: Outcome) -> None:
+    async def run(self, outcome: Outcome) -> None:
         """One run of the updater."""
-        boot = self.get(outcome, urljoin(self.server, f"{self.mac}.boot"))
+        boot = await self.get(outcome, urljoin(self.server, f"{self.mac}.boot"))
         if boot.status != 200:
-            boot = self.get(outcome, urljoin(self.server, "y000000000000.boot"))
+            boot = await self.get(outcome, urljoin(self.server, "y000000000000.boot"))
         if boot.status == 200:
             text = boot.body.decode("utf-8")
             assert text.startswith("#!version:1.0.0.1\n")
             for name in re.findall(r'^include:config\s+["<]([^">]+)[">]', text, re.MULTILINE):
                 assert name.endswith(".cfg"), "an include names a .cfg file"
-                self.fetch(outcome, urljoin(boot.url, name))
+                await self.fetch(outcome, urljoin(boot.url, name))
             return
-        self.fetch(outcome, urljoin(self.server, self.common))
-        self.fetch(outcome, urljoin(self.server, f"{self.mac}.cfg"))
+        await self.fetch(outcome, urljoin(self.server, self.common))
+        await self.fetch(outcome, urljoin(self.server, f"{self.mac}.cfg"))
 
-    def fetch(self, outcome: Outcome, url: str) -> None:
-        answer = self.get(outcome, url)
+    async def fetch(self, outcome: Outcome, url: str) -> None:
+        answer = await self.get(outcome, url)
         if answer.status == 200:
             self.load(answer.body)
             self.loaded(outcome)
@@ -169,39 +203,42 @@ class Include(Lines):
 class Poll(Include):
     """Knows no boot files: stores the new address and asks there a minute later."""
 
-    def run(self, outcome: Outcome) -> None:
+    async def run(self, outcome: Outcome) -> None:
         began_at = self.server
-        self.fetch(outcome, urljoin(began_at, self.common))
-        self.fetch(outcome, urljoin(began_at, f"{self.mac}.cfg"))
+        await self.fetch(outcome, urljoin(began_at, self.common))
+        await self.fetch(outcome, urljoin(began_at, f"{self.mac}.cfg"))
 
 
 class Master(Handset):
     """Asks a master file, fetches what it lists, and restarts when its server changed."""
 
-    def boot(self) -> Outcome:
+    tries, pause = 3, 1.0  # redunAttemptLimit, redunInterAttemptDelay
+    keeps_line = True
+
+    async def boot_up(self) -> Outcome:
         outcome = Outcome()
         for _ in range(3):
             began_at = self.server
-            self.run(outcome)
+            await self.run(outcome)
             if self.server == began_at:
                 break
-            outcome.seconds += A_RESTART
+            await self.wait(outcome, A_RESTART)
         return self._end(outcome)
 
-    def run(self, outcome: Outcome) -> None:
+    async def run(self, outcome: Outcome) -> None:
         """One boot: the updater and the application both ask for the master."""
         url = urljoin(self.server, f"{self.mac}.cfg")
-        master = self.get(outcome, url)
-        application = self.get(outcome, url)
+        master = await self.get(outcome, url)
+        application = await self.get(outcome, url)
         if application.status != 200:
-            self.get(outcome, urljoin(self.server, "000000000000.cfg"))
+            await self.get(outcome, urljoin(self.server, "000000000000.cfg"))
             return
         assert (master.status, master.body) == (200, application.body), "the same answer to both"
         root = ElementTree.fromstring(application.body)
         assert root.tag == "APPLICATION", "any other document under this name resets the phone"
         loaded: dict[str, str] = {}
         for name in filter(None, (part.strip() for part in root.get("CONFIG_FILES", "").split(","))):
-            answer = self.get(outcome, urljoin(url, name))
+            answer = await self.get(outcome, urljoin(url, name))
             if answer.status != 200:
                 return  # what is stored stays
             for element in ElementTree.fromstring(answer.body).iter():
@@ -211,10 +248,10 @@ class Master(Handset):
         self.loaded(outcome)
         for override in ("-phone.cfg", "-web.cfg"):
             folder = _folder(root.get("OVERRIDES_DIRECTORY") or self.server)
-            self.get(outcome, urljoin(folder, f"{self.mac}{override}"))
+            await self.get(outcome, urljoin(folder, f"{self.mac}{override}"))
         self._move()
         folder = _folder(root.get("LOG_FILE_DIRECTORY") or self.server)
-        self.get(outcome, urljoin(folder, f"{self.mac}-app.log"), method="PUT", body=b"log")
+        await self.get(outcome, urljoin(folder, f"{self.mac}-app.log"), method="PUT", body=b"log")
 
     def _move(self) -> None:
         if self.settings.get("device.set") != "1" or self.settings.get("device.prov.serverName.set") != "1":
@@ -241,6 +278,7 @@ def Phone(  # noqa: N802  (a phone is what it makes)
     *,
     connect_to: tuple[str, int] | None = None,
     headers: dict[str, str] | None = None,
+    line: Line | None = None,
 ) -> Handset:
     """Return the phone that sends this agent."""
     from tests.simulator.listing import Listing
@@ -261,7 +299,7 @@ def Phone(  # noqa: N802  (a phone is what it makes)
         kind = Ruled
     elif re.search(r" \d+\.(?:7\d|80)\.", agent):
         kind = Poll
-    return kind(mac, agent, root_url, source_address, connect_to=connect_to, headers=headers)
+    return kind(mac, agent, root_url, source_address, connect_to=connect_to, headers=headers, line=line)
 
 
 def _folder(url: str) -> str:

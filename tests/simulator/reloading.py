@@ -35,16 +35,16 @@ class Reloading(Handset):
         assert found is not None
         self.model = found["model"].lower()
 
-    def boot(self) -> Outcome:
+    async def boot_up(self) -> Outcome:
         outcome = Outcome()
         if self.has_dhcp and self.settings.get("P145", "1") != "0":
             self.settings["P212"], self.settings["P237"] = _split(self.root_url)
-        self.run(outcome)
+        await self.run(outcome)
         for _ in range(2):
             if (minutes := self.polls_after()) is None:
                 break
-            outcome.seconds += minutes * 60
-            self.run(outcome)
+            await self.wait(outcome, minutes * 60)
+            await self.run(outcome)
         self.server = self.stored
         return self._end(outcome)
 
@@ -59,6 +59,10 @@ class Reloading(Handset):
         scheme = {"1": "http", "2": "https"}[self.settings["P212"]]
         return f"{scheme}://{place}/"
 
+    def lives_at(self, url: str) -> None:
+        self.settings["P212"], self.settings["P237"] = _split(url)
+        self.settings["P145"] = "0"
+
     def polls_after(self) -> int | None:
         """Minutes until it asks again, if it counts in minutes; that is another number on some models."""
         every = "3" if self.model.startswith(("ht", "gxv")) else "1"
@@ -68,12 +72,12 @@ class Reloading(Handset):
             return None
         return max(int(self.settings.get("P193", "10080")), SHORTEST_POLL)
 
-    def run(self, outcome: Outcome) -> None:
+    async def run(self, outcome: Outcome) -> None:
         """One look for news; a file that is not there leaves everything as it is."""
         own = (f"cfg{self.mac}", f"cfg{self.mac}.xml")
         found = False
         for name in reversed(own) if self.xml_first else own:
-            answer = self.get(outcome, urljoin(self.stored, name))
+            answer = await self.get(outcome, urljoin(self.stored, name))
             if answer.status != 200:
                 continue
             taken = self.take_xml(answer.body) if name.endswith(".xml") else self.take_binary(answer.body)
@@ -84,7 +88,7 @@ class Reloading(Handset):
                 return
         if not found:
             for name in (f"cfg{self.model}.xml", "cfg.xml"):
-                assert self.get(outcome, urljoin(self.stored, name)).status == 404
+                assert (await self.get(outcome, urljoin(self.stored, name))).status == 404
 
     def take_binary(self, body: bytes) -> bool:
         if not self.reads_binaries:

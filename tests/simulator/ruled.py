@@ -31,18 +31,21 @@ class Ruled(Handset):
         self.factory_rules = [f"/{kind}{older['number']}.cfg"]
         self.trusts_all = kind == "ata"  # the others trust certificates of their maker alone
 
-    def boot(self) -> Outcome:
+    async def boot_up(self) -> Outcome:
         outcome = Outcome()
-        self.resync(outcome)
+        await self.resync(outcome)
         for _ in range(2):
             if not 0 < (seconds := int(self.settings.get("Resync_Periodic", "0"))) <= 300:
                 break
-            outcome.seconds += seconds
-            self.resync(outcome)
+            await self.wait(outcome, seconds)
+            await self.resync(outcome)
         self.server = re.sub(r"[^/]*$", "", self.settings.get(RULES[0], "")) or self.root_url
         return self._end(outcome)
 
-    def resync(self, outcome: Outcome) -> None:
+    def lives_at(self, url: str) -> None:
+        self.settings[RULES[0]] = f"{url}$MA.xml"
+
+    async def resync(self, outcome: Outcome) -> None:
         """Follow the rules; each is read when its turn comes, so a file can set what follows."""
         if self.settings.get("Provision_Enable", "Yes") != "Yes":
             return
@@ -50,19 +53,19 @@ class Ruled(Handset):
         if self.second_rule_first:
             first.reverse()
         for rule in first:
-            self.follow(outcome, rule)
+            await self.follow(outcome, rule)
         for name in RULES[1:]:
             if rule := self.settings.get(name, ""):
-                self.follow(outcome, rule)
+                await self.follow(outcome, rule)
 
-    def follow(self, outcome: Outcome, rule: str) -> None:
+    async def follow(self, outcome: Outcome, rule: str) -> None:
         """Fetch one file; DHCP tells the server where the rule names none."""
         path = rule.replace("$MA", self.mac)
         assert "$" not in path, "a macro that this phone does not know"
         url = urljoin(self.root_url, path)
         if url.startswith("https://") and not self.trusts_all:
             return
-        answer = self.get(outcome, url)
+        answer = await self.get(outcome, url)
         if answer.status != 200:
             return
         root = ElementTree.fromstring(answer.body)

@@ -1,8 +1,12 @@
 """A phone's HTTP client: its own source address, one request a connection, no redirects, no cookies."""
 
 import http.client
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -16,8 +20,18 @@ class Asked:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
 
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run what never has to wait for others: a phone alone, whose line blocks and whose waits are counted."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        value: T = ended.value
+        return value
+    raise AssertionError("a phone alone has nobody to wait for")
+
+
 class Line:
-    """The phone's network socket on the wall."""
+    """The phone's network socket on the wall; it blocks until the answer is there."""
 
     def __init__(
         self,
@@ -32,7 +46,13 @@ class Line:
         self.headers = dict(headers or {})
         self.timeout = timeout
 
-    def ask(
+    async def wait(self, seconds: float) -> None:
+        """Nobody waits for a phone that is alone."""
+
+    def hang_up(self) -> None:
+        """Nothing is kept between two requests."""
+
+    async def ask(
         self, url: str, agent: str, *, method: str = "GET", body: bytes | None = None, **headers: str
     ) -> Asked:
         """Ask one URL and return the answer."""

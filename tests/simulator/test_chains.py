@@ -9,6 +9,7 @@ from tests.edge.serving import ServedEdge
 from tests.edge.shelf import Shelf
 from tests.simulator import Outcome, Reloading, Ruled
 from tests.simulator.conftest import CURRENT, ENTRY, MAC, PROXY, Claiming, put_files, root_for
+from tests.simulator.talking import at_once
 from tests.simulator.test_phones import AGENTS, OVER_HTTPS
 
 RELOADING = [("grandstream", model) for model in ("GRP2614", "GXP1628", "GXV3240", "HT802V2")]
@@ -96,7 +97,7 @@ def test_over_plain_http_the_xml_takes_the_hour_and_no_secret_passes_the_root(
 
 def test_a_restart_hurries_a_phone_that_waits_for_its_hour(stage: Stage) -> None:
     phone = reloading(stage("grandstream", "GRP2614"), "GRP2614", https=False, reads_binaries=False)
-    phone.run(Outcome())
+    at_once(phone.run(Outcome()))
     assert phone.accounts() == {}
 
     again = phone.boot()
@@ -184,7 +185,7 @@ def test_a_private_url_that_has_no_file_yet_is_asked_again_within_the_minute(
 
     first = phone.boot()
     fill(edge, store)
-    phone.resync(second := Outcome())
+    at_once(phone.resync(second := Outcome()))
 
     assert (first.secrets, first.moved) == ({}, True)
     assert first.seconds >= 60
