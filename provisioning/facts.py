@@ -143,6 +143,7 @@ def _as_facts(rows: "QuerySet[Window]") -> tuple[gate.Window, ...]:
             ends=window.ends_at.timestamp(),
             site=str(window.site.code) if window.site else None,
             devices=frozenset(str(d.code) for d in window.devices.all()) if window.listed else None,
+            covers=window.covers,
         )
         for window in rows.select_related("account", "site").prefetch_related("devices")
     )

@@ -67,6 +67,7 @@ class Window:
     ends: float
     site: str | None = None
     devices: frozenset[str] | None = None
+    covers: int = 0  # how many devices it may serve (B1)
 
     def admits(self, *, now: float, address: int, device: "DeviceFacts") -> bool:
         """W: open, the caller's origin, the device's account or one above it, and its filter."""

@@ -70,6 +70,7 @@ def pack_lists(lists: Lists) -> bytes:
                 "ends": w.ends,
                 "site": w.site,
                 "devices": sorted(w.devices) if w.devices is not None else None,
+                "covers": w.covers,
             }
             for w in lists.windows
         ],
@@ -99,6 +100,7 @@ def unpack_lists(blob: bytes) -> Lists:
                     ends=w["ends"],
                     site=w["site"],
                     devices=frozenset(w["devices"]) if w["devices"] is not None else None,
+                    covers=w.get("covers", 0),
                 )
                 for w in data["windows"]
             ),

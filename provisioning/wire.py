@@ -16,6 +16,12 @@ from provisioning.packing import WireError as WireError
 from provisioning.packing import head
 from provisioning.packing import pack_network as pack_network
 from provisioning.packing import unpack_network as unpack_network
+from provisioning.pressed import address_key as address_key
+from provisioning.pressed import failures_key as failures_key
+from provisioning.pressed import pack_failure as pack_failure
+from provisioning.pressed import pack_standing as pack_standing
+from provisioning.pressed import unpack_failure as unpack_failure
+from provisioning.pressed import unpack_standing as unpack_standing
 from provisioning.records import DECOY as DECOY
 from provisioning.records import NO_FILES as NO_FILES
 from provisioning.records import Lists as Lists
@@ -34,7 +40,6 @@ from provisioning.records import unpack_file as unpack_file
 from provisioning.records import unpack_lists as unpack_lists
 from provisioning.records import unpack_lock as unpack_lock
 from provisioning.records import unpack_token as unpack_token
-from security.networks import Network
 
 COMPLETE = b"complete"
 LISTS = b"lists"
@@ -75,16 +80,6 @@ def book_of_key(key: bytes) -> tuple[str, str, str]:
 def book_about(family: str, name: str) -> str:
     """The name to which a sealed phone book is bound, beside its account's code."""
     return f"book:{family}:{name}"
-
-
-def address_key(origin: Network) -> bytes:
-    """The standing of an address: a ban's end."""
-    return b"a:" + origin.key.encode()
-
-
-def failures_key(origin: Network) -> bytes:
-    """The distinct failures of an address in the rolling hour: a sorted set, scores are times."""
-    return b"k:" + origin.key.encode()
 
 
 def wanted_key(token_hash: str) -> bytes:
@@ -206,32 +201,6 @@ def unpack_note(blob: bytes) -> Note:
         return Note(**json.loads(blob))
     except (ValueError, TypeError) as error:
         raise WireError("a note cannot be read") from error
-
-
-# --- standings and failures ---------------------------------------------------------------------------
-
-
-def pack_standing(until: float) -> bytes:
-    """What stands under an address's key: when its ban ends."""
-    return b"%.3f" % until
-
-
-def unpack_standing(blob: bytes | None) -> float:
-    """When the ban of an address ends; 0 when it has none."""
-    try:
-        return float(blob) if blob else 0.0
-    except ValueError as error:
-        raise WireError("a standing cannot be read") from error
-
-
-def pack_failure(kind: str, label: str) -> bytes:
-    """A member of an address's sorted set of failures."""
-    return f"{kind}:{label}".encode()
-
-
-def unpack_failure(member: bytes) -> tuple[str, str]:
-    kind, _, label = member.decode(errors="replace").partition(":")
-    return kind, label
 
 
 # --- the lists' number --------------------------------------------------------------------------------

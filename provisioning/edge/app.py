@@ -21,6 +21,7 @@ from provisioning.edge.files import Files
 from provisioning.edge.missing import MissingFiles
 from provisioning.edge.naming import Names
 from provisioning.edge.notes import Notes
+from provisioning.edge.pressing import Pressing
 from provisioning.edge.private import Inquiry, PrivatePath
 from provisioning.edge.reading import Call, Receive, Scope, Where, find_caller
 from provisioning.edge.root import RootPath
@@ -56,14 +57,24 @@ class Edge:
         self._most = config.most_in_flight
         self.store = Store(config.redis_url, config.store_wait)
         self._notes = Notes(self.store)
+        self.pressing = Pressing(self.store)
         names = Names(catalog())
         commons = CommonFiles(f"{config.phones_url}/")
         missing = MissingFiles(self.store, want_file, config.file_wait)
         files = Files(config.keyring, self.store, names, missing)
         self._proof = proof.ProofPath(config)
-        self._root = RootPath(self.store, self._notes, names, commons, claim)
+        self._root = RootPath(self.store, self._notes, self.pressing, names, commons, claim)
         self._private = PrivatePath(
-            config, self.store, self._notes, names, commons, self._root, files, first_use, keep_upload
+            config,
+            self.store,
+            self._notes,
+            self.pressing,
+            names,
+            commons,
+            self._root,
+            files,
+            first_use,
+            keep_upload,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key")
 
 FAILURES_KEPT = 3600  # seconds: the rolling hour of rules.md section 6
-FAILURES_AN_ORIGIN = 1000  # twice the highest threshold of a ban: beyond it another key decides nothing
+# Of one kind at one place; the highest threshold of all is 2,000, of an IPv6 /48. Locked MACs that are cards
+# there must not take the place of what counts, so each kind has its own.
+FAILURES_A_KIND = 2500
 
 
 class Allowance(Generic[Key]):
@@ -69,31 +71,39 @@ class Recent(Generic[Key]):
 
 
 class SeenFailures:
-    """The failures that are in the store already, so that a repeat costs no command."""
+    """The failures that are in the store already, so that a repeat costs no command; bounded by kind."""
 
-    def __init__(self, most_origins: int = 20_000) -> None:
-        self._most_origins = most_origins
-        self._origins: OrderedDict[bytes, dict[bytes, float]] = OrderedDict()
+    def __init__(self, most_places: int = 20_000) -> None:
+        self._most_places = most_places
+        self._places: OrderedDict[tuple[bytes, str], dict[bytes, float]] = OrderedDict()
 
-    def is_new(self, origin: bytes, member: bytes, now: float) -> bool:
-        """Whether this failure of this origin was not seen in the last hour; from now on it was."""
-        seen = self._origins.get(origin)
+    def is_new(self, place: bytes, kind: str, member: bytes, now: float) -> bool:
+        """Whether this failure of this place was not seen in the last hour; from now on it was."""
+        seen = self._places.get((place, kind))
         if seen is None:
-            seen = self._origins[origin] = {}
-            if len(self._origins) > self._most_origins:
-                self._origins.popitem(last=False)
+            seen = self._places[place, kind] = {}
+            if len(self._places) > self._most_places:
+                self._places.popitem(last=False)
         else:
-            self._origins.move_to_end(origin)
+            self._places.move_to_end((place, kind))
         if now - seen.get(member, 0.0) < FAILURES_KEPT:
             return False
-        if len(seen) >= FAILURES_AN_ORIGIN:
+        if len(seen) >= FAILURES_A_KIND:
             for old in [name for name, at in seen.items() if now - at >= FAILURES_KEPT]:
                 del seen[old]
-            if len(seen) >= FAILURES_AN_ORIGIN:
+            if len(seen) >= FAILURES_A_KIND:
                 return False
         seen[member] = now
         return True
 
-    def forget(self) -> None:
+    def knows(self, place: bytes, kind: str, member: bytes, now: float) -> bool:
+        """Whether it was seen in the last hour."""
+        return now - self._places.get((place, kind), {}).get(member, 0.0) < FAILURES_KEPT
+
+    def forget(self, place: bytes, kind: str, member: bytes) -> None:
+        """Take this failure for new again: it did not reach the store."""
+        self._places.get((place, kind), {}).pop(member, None)
+
+    def forget_all(self) -> None:
         """Take every failure for new again."""
-        self._origins.clear()
+        self._places.clear()

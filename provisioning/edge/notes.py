@@ -8,8 +8,7 @@ import asyncio
 import time
 from dataclasses import replace
 
-from provisioning import wire
-from provisioning.edge.limits import FAILURES_KEPT, Allowance, SeenFailures
+from provisioning.edge.limits import Allowance
 from provisioning.edge.reading import Where
 from provisioning.edge.store import Store
 from provisioning.gate import Verdict
@@ -22,7 +21,7 @@ MOST_COUNTS = 2000  # addresses with a count of their own; the rest goes under o
 
 
 class Notes:
-    """The notes and failures of one edge."""
+    """The notes of one edge."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,8 +31,6 @@ class Notes:
         self._counted_at = time.monotonic()
         self._of_known: Allowance[bytes] = Allowance(rate=20.0, burst=2000.0)
         self._of_unknown: Allowance[bytes] = Allowance(rate=1.0, burst=200.0)
-        self._failures = SeenFailures()
-        self._failures_of = store.marker
 
     def check_in(self, note: Note) -> None:
         """Write one note at once."""
@@ -63,16 +60,6 @@ class Notes:
             key = ("0", rule, outcome)
         self._counts[key] = self._counts.get(key, 0) + 1
         self._wake()
-
-    def failed(self, verdict: Verdict, label: str, where: Where, now: float) -> None:
-        """Add the verdict's key to the failures of the caller's origin, once an hour."""
-        assert verdict.key is not None
-        if self._failures_of != self._store.marker:  # filled anew: what it knew of failures is gone
-            self._failures.forget()
-            self._failures_of = self._store.marker
-        member = wire.pack_failure(verdict.key.value, label)
-        if self._failures.is_new(where.failures_key, member, now):
-            self._store.failed(where.failures_key, member, now, FAILURES_KEPT)
 
     def flush(self, *, everything: bool = False) -> None:
         """Hand what was gathered to the store."""

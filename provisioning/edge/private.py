@@ -15,6 +15,7 @@ from provisioning.edge.config import Config
 from provisioning.edge.files import Files, Ready
 from provisioning.edge.naming import Names, stored_name
 from provisioning.edge.notes import Notes
+from provisioning.edge.pressing import Pressing
 from provisioning.edge.reading import Call, Where, hide_tokens
 from provisioning.edge.root import RootPath
 from provisioning.edge.store import Found, Store
@@ -48,6 +49,7 @@ class PrivatePath:
         config: Config,
         store: Store,
         notes: Notes,
+        pressing: Pressing,
         names: Names,
         commons: CommonFiles,
         root: RootPath,
@@ -58,6 +60,7 @@ class PrivatePath:
         self._token_key = config.token_key
         self._store = store
         self._notes = notes
+        self._pressing = pressing
         self._names = names
         self._commons = commons
         self._root = root
@@ -82,7 +85,7 @@ class PrivatePath:
         """Return the answer by what was found, at once, or to be awaited where something is not there yet."""
         call, where, segments = inquiry.call, inquiry.where, inquiry.segments
         inquiry.now = now = time.time()
-        _, blob, file = found.values
+        inquiry.standing, blob, file = found.values
         record, facts, asked = None, None, Asked.FOREIGN
         if blob is not None:
             try:
@@ -188,6 +191,8 @@ class PrivatePath:
                 ),
             )
             self._store.note(note)
+            if check_in and current:
+                self._pressing.proved(inquiry.where, facts.mac, inquiry.standing, inquiry.now)
         etag = answers.make_etag(ready.tag)
         if current and answers.has_it(call.headers.get(b"if-none-match"), etag):
             return answers.not_modified(etag, True)
@@ -253,13 +258,13 @@ class PrivatePath:
             where,
         )
         if verdict.key is not None:
-            self._notes.failed(verdict, label, where, inquiry.now)
+            self._pressing.failed(verdict.key, label, "", where, inquiry.now)
 
 
 class Inquiry:
     """One request below a private URL while it waits for its look-up."""
 
-    __slots__ = ("call", "keys", "name", "now", "segments", "token_hash", "where")
+    __slots__ = ("call", "keys", "name", "now", "segments", "standing", "token_hash", "where")
 
     def __init__(self, call: Call, where: Where, token_hash: str, segments: list[str]) -> None:
         self.call = call
@@ -269,6 +274,7 @@ class Inquiry:
         self.name = stored_name(segments) if segments else ""
         self.keys = (where.key, wire.token_key(token_hash), wire.file_key(token_hash, self.name))
         self.now = 0.0
+        self.standing: bytes | None = None
 
 
 def _counts_as_current(record: TokenRecord) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 from devices.mac import parse_mac
-from provisioning import wire
 from provisioning.edge.config import Config
 from provisioning.gate import Caller, Method
+from provisioning.pressed import places
 from security.client_ip import client_ip, is_proxy
 from security.networks import Network, origin_of
 
@@ -31,14 +31,15 @@ _COMMON_NAME = re.compile(rb"(?:^|[,/+])\s*CN\s*=\s*([^,/+]+)")
 class Where:
     """A caller's address in every form that is needed."""
 
-    __slots__ = ("address", "blocked_caller", "caller", "failures_key", "hex", "key", "origin")
+    __slots__ = ("address", "blocked_caller", "caller", "hex", "key", "origin", "places", "standings")
 
     def __init__(self, address: int) -> None:
         self.address = address
         self.hex = f"{address:x}"
         self.origin = origin_of(address)
-        self.key = wire.address_key(self.origin)
-        self.failures_key = wire.failures_key(self.origin)
+        self.places = places(address)
+        self.standings = tuple(place.standing for place in self.places)
+        self.key = self.standings[0]
         self.caller = Caller(address)
         self.blocked_caller = Caller(address, blocked=True)
 

@@ -19,6 +19,7 @@ from provisioning.edge.commons import CommonFiles
 from provisioning.edge.limits import Allowance
 from provisioning.edge.naming import Names
 from provisioning.edge.notes import Notes
+from provisioning.edge.pressing import Pressing
 from provisioning.edge.reading import Call, Where, hide_tokens
 from provisioning.edge.store import Found, Store
 from provisioning.edge.tables import Tables
@@ -76,9 +77,18 @@ class Asking:
 class RootPath:
     """Answers at the root URL."""
 
-    def __init__(self, store: Store, notes: Notes, names: Names, commons: CommonFiles, claim: Claim) -> None:
+    def __init__(
+        self,
+        store: Store,
+        notes: Notes,
+        pressing: Pressing,
+        names: Names,
+        commons: CommonFiles,
+        claim: Claim,
+    ) -> None:
         self._store = store
         self._notes = notes
+        self._pressing = pressing
         self._names = names
         self._commons = commons
         self._claim = claim
@@ -93,8 +103,8 @@ class RootPath:
         match = None if segments is None else self._names.at_root(segments)
         asking = Asking(call, where, match, match.mac if match else None)
         if call.is_browser or overloaded:
-            return await self._decide(asking, Found(False, self._store.tables, (None, None)), overloaded)
-        keys = (where.key,) if asking.mac is None else (where.key, wire.mac_key(asking.mac))
+            return await self._decide(asking, Found(False, self._store.tables, ()), overloaded)
+        keys = where.standings if asking.mac is None else (*where.standings, wire.mac_key(asking.mac))
         return await self._decide(asking, await self._store.look(*keys))
 
     async def answer_dead(
@@ -106,13 +116,14 @@ class RootPath:
         if match is None or match.mac not in (None, mac):
             self._note(asking, Verdict(Outcome.REFUSED, "T8"), None, "")
             return answers.refused(True)
-        return await self._decide(asking, await self._store.look(where.key, wire.mac_key(mac)))
+        return await self._decide(asking, await self._store.look(*where.standings, wire.mac_key(mac)))
 
     async def _decide(self, asking: Asking, found: Found, overloaded: bool = False) -> Answer:
         now = time.time()
-        blob = found.values[1] if len(found.values) > 1 else None
+        standings = found.values[: len(asking.where.standings)]
+        blob = found.values[len(standings)] if len(found.values) > len(standings) else None
         try:
-            banned = now < wire.unpack_standing(found.values[0])
+            banned = any(now < wire.unpack_standing(standing) for standing in standings if standing)
             record = wire.unpack_lock(blob) if blob is not None else None
             if record is None:  # read all the same, so that time tells nobody that there is none
                 wire.unpack_lock(wire.DECOY)
@@ -147,6 +158,8 @@ class RootPath:
         if verdict.then in _ASKS_THE_DATABASE and verdict.outcome is Outcome.BOOTSTRAP:
             body = await self._ask_claim(asking, verdict, now, caller.certificate_mac)
             verdict = as_root(body.verdict) if asking.token else body.verdict
+        if any(standings):
+            self._pressing.look(asking.where, found.tables, now)
         product = caller.agent_product or ""
         # Written down once the answer is on its way: the time it takes must not tell what there is to note.
         asyncio.get_running_loop().call_soon(self._note, asking, verdict, record, product)
@@ -220,6 +233,11 @@ class RootPath:
         if taken and not polled and not asking.clone:
             return
         label = (asking.mac or "") if verdict.key not in (KeyKind.BAD_PATH, KeyKind.BROWSER) else ""
+        if verdict.key is not None:
+            account = record.facts.account_path if record and verdict.key is KeyKind.LOCKED_MAC else ""
+            if not self._pressing.failed(verdict.key, label, account, where, now):
+                self._notes.count(verdict, where)
+                return
         note = Note(
             at=round(now, 3),
             address=where.hex,
@@ -244,8 +262,6 @@ class RootPath:
             self._notes.check_in(note)
         else:
             self._notes.fold(note, where)
-        if verdict.key is not None:
-            self._notes.failed(verdict, label, where, now)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -116,6 +116,24 @@ class Store:
             raise StoreAway("not connected")
         return await self._connection.call(b"SET", key, b"1", b"NX", b"EX", seconds) is not None
 
+    async def ask(self, *commands: tuple[Any, ...]) -> list[Any]:
+        """Send commands in one piece and return their replies. Raises StoreAway."""
+        if self._connection is None:
+            raise StoreAway("not connected")
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        replies: list[Any] = []
+
+        def take(reply: Any) -> None:
+            replies.append(reply)
+            if len(replies) == len(commands) and not future.done():
+                future.set_result(replies)
+
+        self._connection.send(b"".join(map(pack, commands)), *(take for _ in commands))
+        failed = next((reply for reply in await future if isinstance(reply, Exception)), None)
+        if failed is not None:
+            raise failed if isinstance(failed, StoreAway) else StoreAway(str(failed)) from failed
+        return replies
+
     def _read(self) -> None:
         turn, self._turn = self._turn, []
         names = [wire.COMPLETE, wire.LISTS]
@@ -177,11 +195,9 @@ class Store:
         """Add a note to the stream; the phone is served all the same when it cannot be written."""
         self._write_later(_NOTE_HEAD + b"%d\r\n%b\r\n" % (len(blob), blob), self._noted)
 
-    def failed(self, key: bytes, member: bytes, now: float, kept: int) -> None:
-        """Add a failure of an address, and forget those that are over."""
-        add = pack((b"ZADD", key, now, member))
-        forget = pack((b"ZREMRANGEBYSCORE", key, b"-inf", now - kept))
-        self._write_later(add + forget + pack((b"EXPIRE", key, kept)), _ignore, _ignore, _ignore)
+    def tell(self, command: tuple[Any, ...], take: Take) -> None:
+        """Send a command that nobody waits for; its reply, or the exception, goes to `take`."""
+        self._write_later(pack(command), take)
 
     def _write_later(self, data: bytes, *takes: Take) -> None:
         self._later.append(data)
@@ -233,10 +249,6 @@ class Store:
             self._first_try.set()
             await asyncio.shield(self._connection.lost)
             self._connection = None
-
-
-def _ignore(reply: Any) -> None:
-    """What is lost here comes again with the next request of its kind."""
 
 
 _NOTE_HEAD = (

@@ -50,8 +50,27 @@ class Tables:
         """The windows that can be open to a caller from this origin, now or later."""
         return (*self._windows.get(origin, ()), *self._wide)
 
+    def window_devices(self, network: Network, now: float) -> int:
+        """How many devices the windows may serve that are open to callers from there (B1)."""
+        is_origin = network == origin_of(network.first)
+        near = self.windows(network) if is_origin else self.lists.windows
+        return sum(window.covers for window in near if _is_open(window, network, now))
+
+    def allowed_at(self, address: int, now: float) -> Network | None:
+        """The ALLOWED network that the address is in."""
+        found = (t.network for t in self.lists.allowed if now < t.until and address in t.network)
+        return next(found, None)
+
+    def is_allowed(self, network: Network, now: float) -> bool:
+        """Whether some of these addresses are ALLOWED (B8)."""
+        return any(now < timed.until and network.overlaps(timed.network) for timed in self.lists.allowed)
+
     def is_shared(self, address: int) -> bool:
         return origins_shared(self.lists.shared, address)
+
+
+def _is_open(window: Window, network: Network, now: float) -> bool:
+    return window.starts <= now < window.ends and network.overlaps(window.origin)
 
 
 NO_TABLES = Tables(Lists())

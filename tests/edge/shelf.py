@@ -93,7 +93,8 @@ class Shelf:
         self.client.set(wire.address_key(parse_origin(origin)), wire.pack_standing(until))
 
     def notes(self) -> list[wire.Note]:
-        return [wire.unpack_note(entry[wire.NOTE]) for _, entry in self.client.xrange(wire.NOTES)]
+        entries = (entry for _, entry in self.client.xrange(wire.NOTES))
+        return [wire.unpack_note(entry[wire.NOTE]) for entry in entries if wire.NOTE in entry]
 
     def noted(self, count: int) -> list[wire.Note]:
         """The notes, once they tell of so many answers."""
@@ -102,7 +103,7 @@ class Shelf:
 
     def failures(self, origin: str) -> set[tuple[str, str]]:
         key = wire.failures_key(parse_origin(origin))
-        return {wire.unpack_failure(member) for member in self.client.zrange(key, 0, -1)}
+        return {wire.unpack_failure(member)[:2] for member in self.client.zrange(key, 0, -1)}
 
 
 def hash_of(token: str) -> str:

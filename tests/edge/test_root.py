@@ -113,6 +113,17 @@ def test_a_scan_leaves_few_notes_and_few_keys(edge: ServedEdge, shelf: Shelf) ->
     for number in range(400):
         edge.ask(f"/0000000{number:05x}.cfg", source=THERE)
 
+    wait_for(lambda: len(shelf.notes()) >= 10)
+    assert len(shelf.notes()) <= 40  # until the ban came; then it is a number
+    assert len(shelf.failures(THERE)) <= 40
+
+
+def test_a_scan_that_may_not_be_banned_leaves_few_notes(edge: ServedEdge, shelf: Shelf) -> None:
+    shelf.lists(1, allowed=(block(THERE, FOREVER),))
+
+    for number in range(400):
+        edge.ask(f"/0000000{number:05x}.cfg", source=THERE)
+
     wait_for(lambda: len(shelf.notes()) >= 200)
     assert len(shelf.notes()) <= 260
 

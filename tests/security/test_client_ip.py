@@ -101,10 +101,10 @@ def test_one_address_has_one_standing_however_a_proxy_spells_it(address: str, sp
     assert alone is not None
     for where in behind:
         assert where is not None
-        assert (where.address, where.key, where.failures_key) == (
+        assert (where.address, where.key, where.standings) == (
             alone.address,
             alone.key,
-            alone.failures_key,
+            alone.standings,
         )
 
 
@@ -129,7 +129,7 @@ def test_which_addresses_share_a_standing(case: str, one: str, other: str, same:
     assert first is not None
     assert second is not None
     assert (first.key == second.key) is same
-    assert (first.failures_key == second.failures_key) is same
+    assert (first.standings == second.standings) is same
 
 
 LIES = [
