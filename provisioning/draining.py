@@ -17,11 +17,14 @@ from provisioning import (
     events,
     facts,
     following,
+    listening,
     locking,
+    proved_hours,
     publishing,
     quarters,
     standing,
     store,
+    storms,
     suspicion,
     wire,
 )
@@ -49,7 +52,7 @@ def drain(now: datetime, *, limit: int = BATCH) -> int:
         pipe.xrange(wire.NOTES, min=f"({cursor.cursor}", count=limit)
         epoch, entries = pipe.execute()
         if epoch is None or epoch.decode() != cursor.epoch:
-            return _new_epoch(cursor, epoch)
+            return _new_epoch(cursor, epoch, now)
         if not entries:
             return 0
         notes = [note for _, entry in entries if (note := _read(entry)) is not None]
@@ -77,11 +80,13 @@ def _cursor() -> Drain:
     return Drain.objects.select_for_update().get_or_create(stream=wire.NOTES.decode())[0]
 
 
-def _new_epoch(cursor: Drain, epoch: bytes | None) -> int:
+def _new_epoch(cursor: Drain, epoch: bytes | None, now: datetime) -> int:
     if epoch is None:
         fresh = secrets.token_hex(8)
         store.client().set(wire.NOTES_EPOCH, fresh, nx=True)
         epoch = store.read(wire.NOTES_EPOCH)
+    if cursor.epoch and epoch != cursor.epoch.encode():
+        listening.note_loss(now)
     cursor.epoch, cursor.cursor = (epoch or b"").decode(), "0-0"
     cursor.save(update_fields=["epoch", "cursor"])
     return 0
@@ -121,8 +126,10 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
             check_ins.append((note, device))
         _follow_up(note, device, now)
     DeviceEvent.objects.bulk_create(rows)
-    _write_check_ins(check_ins, now)
-    failures = [note for note in notes if note.key]
+    failures, proving = [note for note in notes if note.key], _proving(check_ins)
+    proved_hours.write(proving, failures, now)
+    _write_check_ins(check_ins, proving, now)
+    quarters.count_held((facts.aware(n.at), n.count) for n in notes if n.outcome == "held" and not n.code)
     _write_keys(failures)
     _look_for_signs(failures, devices, now)
 
@@ -174,7 +181,18 @@ def _follow_up(note: wire.Note, device: Device, now: datetime) -> None:
         clones.suspect(note.token, device, address=int(note.address, 16), at=at, now=now)
 
 
-def _write_check_ins(check_ins: list[tuple[wire.Note, Device]], now: datetime) -> None:
+def _proving(check_ins: list[tuple[wire.Note, Device]]) -> list[tuple[wire.Note, Device]]:
+    """Those of the check-ins that prove the phone where it was."""
+    return [
+        (note, device)
+        for note, device in check_ins
+        if note.current and (not facts.is_single_step(device) or _came_before_today(note, device))
+    ]
+
+
+def _write_check_ins(
+    check_ins: list[tuple[wire.Note, Device]], proving: list[tuple[wire.Note, Device]], now: datetime
+) -> None:
     if not check_ins:
         return
     last: dict[int, tuple[wire.Note, Device]] = {}
@@ -189,9 +207,10 @@ def _write_check_ins(check_ins: list[tuple[wire.Note, Device]], now: datetime) -
             last[device.pk] = (note, device)
     _write_last_seen(last)
     _write_hours(hours)
-    _write_proofs([(note, device) for note, device in check_ins if note.current])
+    _write_proofs(proving)
     following.note_uses([_use(*check_in) for check_in in check_ins if check_in[0].current], now=now)
     _write_origins([note for note, _ in check_ins if note.token])
+    storms.look((device, int(note.address, 16), facts.aware(note.at)) for note, device in proving)
 
 
 def _use(note: wire.Note, device: Device) -> following.Use:
@@ -244,12 +263,10 @@ def _write_hours(hours: dict[tuple[int, datetime], CheckInHour]) -> None:
     quarters.count((hours[name].device, name[1], bits) for name, bits in fresh.items() if bits)
 
 
-def _write_proofs(check_ins: list[tuple[wire.Note, Device]]) -> None:
+def _write_proofs(proving: list[tuple[wire.Note, Device]]) -> None:
     proofs: dict[tuple[int, str], Proof] = {}
-    for note, device in check_ins:
+    for note, device in proving:
         origin = origin_of(int(note.address, 16))
-        if facts.is_single_step(device) and not _came_before_today(note, device):
-            continue
         proofs[device.pk, origin.hex_first] = Proof(
             device=device, first=origin.hex_first, last=origin.hex_last, at=facts.aware(note.at)
         )
