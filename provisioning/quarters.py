@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from struct import Struct
 
+from django.db.models import Q
+
 from devices.models import Device
 from provisioning.models import CheckInDay
 
@@ -12,9 +14,12 @@ PER_HOUR = 4
 IN_A_DAY = 24 * PER_HOUR
 QUARTER = timedelta(hours=1) / PER_HOUR
 _DAY = Struct(f"<{IN_A_DAY}I")
+NONE = bytes(_DAY.size)
 
 #: The keys of an account and of one of its sites, or None for its phones that are at none.
-PlaceKey = tuple[int, int | None]
+PlaceKey = tuple[int | None, int | None]
+ALL: PlaceKey = (None, None)
+Added = defaultdict[tuple[PlaceKey, date], list[int]]
 
 
 def unpack(blob: bytes | memoryview) -> list[int]:
@@ -37,43 +42,71 @@ def count(fresh: Iterable[tuple[Device, datetime, int]]) -> None:
 
     Only the drain calls this, under its cursor's row lock: read, add, write is safe.
     """
-    added: dict[tuple[PlaceKey, date], list[int]] = defaultdict(lambda: [0] * IN_A_DAY)
+    added: Added = defaultdict(_empty)
     for device, hour, bits in fresh:
         at = hour.astimezone(UTC)
-        counts = added[(device.account_id, device.site_id), at.date()]
-        for quarter in range(PER_HOUR):
-            if bits >> quarter & 1:
-                counts[at.hour * PER_HOUR + quarter] += 1
-    if not added:
-        return
-    held = list(
-        CheckInDay.objects.filter(
-            account__in={account for (account, _), _ in added}, day__in={day for _, day in added}
-        )
+        for place in ((device.account_id, device.site_id), ALL):
+            counts = added[place, at.date()]
+            for quarter in range(PER_HOUR):
+                if bits >> quarter & 1:
+                    counts[at.hour * PER_HOUR + quarter] += 1
+    if added:
+        _add(added, "quarters")
+
+
+def count_held(held: Iterable[tuple[datetime, int]]) -> None:
+    """Add answers that were held before it was known whose phone asked; the drain's as well."""
+    added: Added = defaultdict(_empty)
+    for at, times in held:
+        added[ALL, at.date()][number(at)] += times
+    if added:
+        _add(added, "held")
+
+
+def number(at: datetime) -> int:
+    """The quarter's number within its day."""
+    return at.hour * PER_HOUR + at.minute * PER_HOUR // 60
+
+
+def _add(added: Added, column: str) -> None:
+    accounts = {account for (account, _), _ in added}
+    held = CheckInDay.objects.filter(
+        Q(account__in=accounts - {None}) | Q(account=None), day__in={day for _, day in added}
     )
     changed = []
     for row in held:
         more = added.pop(((row.account_id, row.site_id), row.day), None)
         if more is not None:
-            row.quarters = pack(_sum(unpack(row.quarters), more))
+            setattr(row, column, pack(_sum(unpack(getattr(row, column) or NONE), more)))
             changed.append(row)
-    CheckInDay.objects.bulk_update(changed, ["quarters"])
+    CheckInDay.objects.bulk_update(changed, [column])
     CheckInDay.objects.bulk_create(
-        CheckInDay(account_id=account, site_id=site, day=day, quarters=pack(counts))
+        CheckInDay(account_id=account, site_id=site, day=day, **{"quarters": NONE, column: pack(counts)})
         for ((account, site), day), counts in added.items()
     )
 
 
-def days(
-    first: date, last: date, *, accounts: Iterable[int] | None = None
-) -> Iterator[tuple[PlaceKey, date, list[int]]]:
-    """Every place's counts of the days from first to last, in the order of accounts."""
-    rows = CheckInDay.objects.filter(day__range=(first, last))
+def days(first: date, *, accounts: Iterable[int] | None = None) -> Iterator[tuple[PlaceKey, date, list[int]]]:
+    """The places' counts of the days from the first one on: everybody's, or those of some accounts.
+
+    What all of them have together stands under ALL.
+    """
+    rows = CheckInDay.objects.filter(day__gte=first)
     if accounts is not None:
-        rows = rows.filter(account__in=list(accounts))
-    found = rows.order_by("account_id", "site_id").values_list("account_id", "site_id", "day", "quarters")
+        rows = rows.filter(Q(account__in=list(accounts)) | Q(account=None))
+    found = rows.values_list("account_id", "site_id", "day", "quarters")
     for account, site, day, blob in found.iterator(chunk_size=5000):
         yield (account, site), day, unpack(blob)
+
+
+def held(first: date) -> dict[date, list[int]]:
+    """The answers that were held before it was known whose phone asked, from the first day on."""
+    rows = CheckInDay.objects.filter(account=None, day__gte=first).values_list("day", "held")
+    return {day: unpack(blob) for day, blob in rows if blob}
+
+
+def _empty() -> list[int]:
+    return [0] * IN_A_DAY
 
 
 def _sum(one: list[int], other: list[int]) -> list[int]:

@@ -1,7 +1,5 @@
 """What a silence is told by: who checked in quarter by quarter, and when we were not listening ourselves."""
 
-from datetime import UTC, datetime, time
-
 from django.db import models
 from django.db.models import F, Q
 
@@ -13,12 +11,15 @@ class CheckInDay(models.Model):
     """How many phones of an account, at one of its sites or at none, checked in on a day of UTC.
 
     `quarters` holds 96 numbers of four bytes, one for each quarter of an hour: distinct phones, not requests.
+    The row without an account is the sum of all; `held` in it counts the answers that were held before it
+    was known whose phone asked.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="check_in_days")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, related_name="check_in_days")
     site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, related_name="check_in_days")
     day = models.DateField()
     quarters = models.BinaryField()
+    held = models.BinaryField(default=b"")
 
     class Meta:
         constraints = [
@@ -26,16 +27,14 @@ class CheckInDay(models.Model):
             models.UniqueConstraint(
                 fields=["account", "day"], condition=Q(site=None), name="check_in_day_account_once"
             ),
+            models.UniqueConstraint(
+                fields=["day"], condition=Q(account=None), name="check_in_day_platform_once"
+            ),
         ]
         indexes = [models.Index(fields=["day"], name="check_in_day")]
 
     def __str__(self) -> str:
-        return f"{self.site or self.account} {self.day}"
-
-    @property
-    def begins(self) -> datetime:
-        """The moment at which the day begins."""
-        return datetime.combine(self.day, time.min, UTC)
+        return f"{self.site or self.account or 'all'} {self.day}"
 
 
 class UnknownTime(models.Model):

@@ -1,5 +1,6 @@
 """Distinct phones by place and quarter of an hour, as the drain counts them (rules.md section 7)."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 
 from accounts.models import Account
 from devices.models import Device, Site
-from provisioning import claims, quarters
+from provisioning import claims, quarters, wire
 from provisioning.models import CheckInDay
+from security.networks import parse_address
 from tests.provisioning.making import HOME, make_account, make_phone, request
 from tests.provisioning.notes import drain, used
 
@@ -32,7 +34,7 @@ def phone(acme: Account, **more: Any) -> Device:
 def counts() -> dict[tuple[int | None, date], dict[int, int]]:
     return {
         (row.site_id, row.day): {at: n for at, n in enumerate(quarters.unpack(row.quarters)) if n}
-        for row in CheckInDay.objects.all()
+        for row in CheckInDay.objects.exclude(account=None)
     }
 
 
@@ -65,8 +67,19 @@ def test_each_place_and_each_day_has_its_own_counts(acme: Account) -> None:
         (None, midnight.date()): {0: 1},
         (site.pk, midnight.date()): {0: 1},
     }
-    found = {key: sum(kept) for key, _, kept in quarters.days(midnight.date(), midnight.date())}
-    assert found == {(acme.pk, None): 1, (acme.pk, site.pk): 1}
+    found = {key: sum(kept) for key, _, kept in quarters.days(midnight.date())}
+    assert found == {(acme.pk, None): 1, (acme.pk, site.pk): 1, quarters.ALL: 2}
+    assert {key for key, _, _ in quarters.days(midnight.date(), accounts=())} == {quarters.ALL}
+
+
+def test_what_was_held_before_anybody_knew_who_asked_is_counted(acme: Account) -> None:
+    note = wire.Note(NOW.timestamp(), f"{parse_address(HOME):x}", "G6", "held", count=7)
+
+    drain(note, wire.Note(**{**asdict(note), "code": str(acme.code)}), now=NOW)
+    drain(note, now=NOW)
+
+    assert {day: sum(kept) for day, kept in quarters.held(NOW.date()).items()} == {NOW.date(): 14}
+    assert quarters.held(NOW.date())[NOW.date()][50] == 14
 
 
 def test_a_late_note_is_counted_in_its_own_quarter(acme: Account) -> None:
