@@ -19,10 +19,12 @@ from provisioning import (
     following,
     listening,
     locking,
+    proved_hours,
     publishing,
     quarters,
     standing,
     store,
+    storms,
     suspicion,
     wire,
 )
@@ -124,9 +126,10 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
             check_ins.append((note, device))
         _follow_up(note, device, now)
     DeviceEvent.objects.bulk_create(rows)
-    _write_check_ins(check_ins, now)
+    failures, proving = [note for note in notes if note.key], _proving(check_ins)
+    proved_hours.write(proving, failures, now)
+    _write_check_ins(check_ins, proving, now)
     quarters.count_held((facts.aware(n.at), n.count) for n in notes if n.outcome == "held" and not n.code)
-    failures = [note for note in notes if note.key]
     _write_keys(failures)
     _look_for_signs(failures, devices, now)
 
@@ -178,7 +181,18 @@ def _follow_up(note: wire.Note, device: Device, now: datetime) -> None:
         clones.suspect(note.token, device, address=int(note.address, 16), at=at, now=now)
 
 
-def _write_check_ins(check_ins: list[tuple[wire.Note, Device]], now: datetime) -> None:
+def _proving(check_ins: list[tuple[wire.Note, Device]]) -> list[tuple[wire.Note, Device]]:
+    """Those of the check-ins that prove the phone where it was."""
+    return [
+        (note, device)
+        for note, device in check_ins
+        if note.current and (not facts.is_single_step(device) or _came_before_today(note, device))
+    ]
+
+
+def _write_check_ins(
+    check_ins: list[tuple[wire.Note, Device]], proving: list[tuple[wire.Note, Device]], now: datetime
+) -> None:
     if not check_ins:
         return
     last: dict[int, tuple[wire.Note, Device]] = {}
@@ -193,9 +207,12 @@ def _write_check_ins(check_ins: list[tuple[wire.Note, Device]], now: datetime) -
             last[device.pk] = (note, device)
     _write_last_seen(last)
     _write_hours(hours)
-    _write_proofs([(note, device) for note, device in check_ins if note.current])
+    _write_proofs(proving)
     following.note_uses([_use(*check_in) for check_in in check_ins if check_in[0].current], now=now)
     _write_origins([note for note, _ in check_ins if note.token])
+    storms.look(
+        (device, int(note.address, 16), facts.aware(note.at)) for note, device in check_ins if note.current
+    )
 
 
 def _use(note: wire.Note, device: Device) -> following.Use:
@@ -248,12 +265,10 @@ def _write_hours(hours: dict[tuple[int, datetime], CheckInHour]) -> None:
     quarters.count((hours[name].device, name[1], bits) for name, bits in fresh.items() if bits)
 
 
-def _write_proofs(check_ins: list[tuple[wire.Note, Device]]) -> None:
+def _write_proofs(proving: list[tuple[wire.Note, Device]]) -> None:
     proofs: dict[tuple[int, str], Proof] = {}
-    for note, device in check_ins:
+    for note, device in proving:
         origin = origin_of(int(note.address, 16))
-        if facts.is_single_step(device) and not _came_before_today(note, device):
-            continue
         proofs[device.pk, origin.hex_first] = Proof(
             device=device, first=origin.hex_first, last=origin.hex_last, at=facts.aware(note.at)
         )
