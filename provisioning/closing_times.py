@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 HOUR, DAY, WEEK = 3600, 86_400, 7
@@ -49,6 +50,19 @@ class ClosingTimes:
             if not self._open(datetime.fromtimestamp(number * size + size // 2, zone))
         )
 
+    def closed_days(self, first: date, days: int, *, per_hour: int = 1) -> frozenset[int]:
+        """Return the same as `closed` for whole days of UTC, worked out once for equal opening hours."""
+        week = None if self.week is None else tuple(tuple(spans) for spans in self.week)
+        found = set(_without_holidays(self.zone, week, first, days, per_hour))
+        for day in range(-1, days + 1):
+            # Its hours may lie in the UTC day before or after it.
+            if (on := first + timedelta(days=day)) in self.holidays:
+                begins = bucket_of(on, per_hour)
+                around = range(begins - 14 * per_hour, begins + 38 * per_hour)
+                found |= self.closed(around.start, len(around), per_hour=per_hour)
+        last = bucket_of(first + timedelta(days=days), per_hour)
+        return frozenset(number for number in found if bucket_of(first, per_hour) <= number < last)
+
     def _open(self, local: datetime) -> bool:
         if local.fold:
             # The hour that autumn repeats: who asks at a time of day has asked in the first one.
@@ -58,9 +72,48 @@ class ClosingTimes:
         if self.week is None:
             return True
         minute, day = local.hour * 60 + local.minute, local.weekday()
-        # A margin may reach over midnight: yesterday's closing and tomorrow's opening are looked at too.
-        return any(
-            opens - MARGIN <= minute + ahead < closes + MARGIN
-            for ahead, name in ((0, day), (1440, (day - 1) % WEEK), (-1440, (day + 1) % WEEK))
-            for opens, closes in self.week[name]
-        )
+        return _is_open(self.week, day, minute)
+
+
+def _is_open(week: Sequence[Sequence[Span]], day: int, minute: int) -> bool:
+    # A margin may reach over midnight: yesterday's closing and tomorrow's opening are looked at too.
+    return any(
+        opens - MARGIN <= minute + ahead < closes + MARGIN
+        for ahead, name in ((0, day), (1440, (day - 1) % WEEK), (-1440, (day + 1) % WEEK))
+        for opens, closes in week[name]
+    )
+
+
+def bucket_of(day: date, per_hour: int) -> int:
+    """The number of the bucket with which a day of UTC begins."""
+    return int(datetime.combine(day, time.min, UTC).timestamp()) * per_hour // HOUR
+
+
+@lru_cache(maxsize=512)
+def _without_holidays(
+    name: str, week: tuple[tuple[Span, ...], ...] | None, first: date, days: int, per_hour: int
+) -> frozenset[int]:
+    """What the opening hours alone close: one Monday is like the other but for the turns of the clock."""
+    zone, found = ZoneInfo(name), set[int]()
+    plain = ClosingTimes(name, week)
+    for day in range(days):
+        begins = datetime.combine(first + timedelta(days=day), time.min, UTC)
+        start = bucket_of(begins.date(), per_hour)
+        offsets = {(begins + timedelta(hours=hour)).astimezone(zone).utcoffset() for hour in (-3, 0, 24, 27)}
+        away = offsets.pop() or timedelta()
+        if offsets:
+            found |= plain.closed(start, 24 * per_hour, per_hour=per_hour)
+        elif week is not None:
+            found.update(start + at for at in _pattern(week, begins.weekday(), away, per_hour))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=4096)
+def _pattern(week: tuple[tuple[Span, ...], ...], day: int, away: timedelta, per_hour: int) -> tuple[int, ...]:
+    """The closed buckets of one day of UTC, numbered from its midnight."""
+    closed, size = [], 60 // per_hour
+    for at in range(24 * per_hour):
+        local = at * size + size // 2 + int(away.total_seconds() // 60)
+        if not _is_open(week, (day + local // 1440) % WEEK, local % 1440):
+            closed.append(at)
+    return tuple(closed)

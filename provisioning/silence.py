@@ -55,8 +55,13 @@ class Series:
         self.per_hour, self.first, self.end = per_hour, first, first + len(counts)
         self.born = next((n for n, count in zip(numbers, counts, strict=True) if count), self.end)
         self._counts = [0, *accumulate(counts)]
-        self._closed = [0, *accumulate(number in closed for number in numbers)]
-        self._unknown = [0, *accumulate(number in unknown for number in numbers)]
+        # Most places have neither, and a round builds thousands of these.
+        self._closed = (
+            [0, *accumulate(number in closed for number in numbers)] if closed else _noughts(counts)
+        )
+        self._unknown = (
+            [0, *accumulate(number in unknown for number in numbers)] if unknown else _noughts(counts)
+        )
 
     def reached(self, now: datetime) -> int:
         """Return the bucket that `now` lies in; those before it are complete, and must be there."""
@@ -132,6 +137,10 @@ class Series:
             yield ago, least
 
 
+def _noughts(counts: Sequence[int]) -> list[int]:
+    return [0] * (len(counts) + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Phone:
     """A phone that is expected to ask every `interval` hours, and the hours in which it did (ascending).
@@ -195,6 +204,15 @@ def all_overdue(phones: Sequence[Phone], now: datetime) -> bool:
     """Return whether test (a) is worth a look, and `Phone.hours` worth their query."""
     active = _active(phones)
     return len(active) >= 2 and all(is_quiet(phone, now) for phone in active)
+
+
+def many_missing(phones: Sequence[Phone], now: datetime) -> bool:
+    """Return whether test (b) can say anything, and the place's counts are worth their query.
+
+    What it expects is never more than what came and what is outstanding; as long as too little is
+    outstanding, no count is too small.
+    """
+    return _could_still_come(phones, max(WINDOWS), now) >= shortfall.ENOUGH
 
 
 def judge(place: Place, now: datetime) -> Quiet | None:

@@ -49,7 +49,11 @@ class Round:
 def judge_all(places: Sequence[Place], whole: Series, now: datetime) -> Round:
     """Judge accounts and sites; `whole` holds the check-ins of the platform, and its unknown hours alone."""
     platform = judge_platform([place for place in places if not place.account], whole, now)
-    found = [(place, quiet) for place in places if (quiet := judge(place, now))]
+    return fold([(place, quiet) for place in places if (quiet := judge(place, now))], platform)
+
+
+def fold(found: Sequence[tuple[Place, Quiet]], platform: Platform | None) -> Round:
+    """Tell the alarms from the silences that something larger explains."""
     accounts = {place.key for place, _ in found if not place.account}
     larger = [quiet for place, quiet in found if platform or place.account in accounts]
     return Round(
@@ -69,16 +73,24 @@ def judge_platform(accounts: Sequence[Place], whole: Series, now: datetime) -> P
     end = whole.reached(now)
     if whole.unknown(end - 1, end):
         return Platform(_unknown_since(whole, end), listening=False)
+    for hours in short_windows(whole, now):
+        platform = _many(accounts, hours, now)
+        if platform is not None:
+            return replace(platform, since=_short_since(whole, end))
+    return None
+
+
+def short_windows(whole: Series, now: datetime) -> list[int]:
+    """Return the windows whose count is below three quarters of the same weekday's least: the first look."""
+    end, short = whole.reached(now), []
     for hours in WINDOWS:
         stretches = whole.speaking(end - hours * whole.per_hour, end)
         if not stretches or stretches[0][0] - WEEK * whole.per_hour < whole.born:
             continue
         seen = sum(whole.seen(a, b) for a, b in stretches)
         if seen < SHORT * min((count for _, count in whole.days(stretches, step=7)), default=0):
-            platform = _many(accounts, hours, now)
-            if platform is not None:
-                return replace(platform, since=_short_since(whole, end))
-    return None
+            short.append(hours)
+    return short
 
 
 def platform_is_over(platform: Platform, whole: Series, now: datetime) -> bool:

@@ -62,3 +62,32 @@ def test_a_night_shift_reaches_over_midnight() -> None:
 def test_a_week_that_makes_no_sense_is_refused(week: Sequence[Sequence[tuple[int, int]]]) -> None:
     with pytest.raises(ValueError, match="day"):
         ClosingTimes("UTC", week)
+
+
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Asia/Kolkata"]
+)
+@pytest.mark.parametrize("per_hour", [1, 4])
+@pytest.mark.parametrize(
+    ("case", "week"),
+    [
+        ("open day and night", None),
+        ("an office", (((7 * 60, 12 * 60), (13 * 60, 19 * 60)),) * 5 + ((), ())),
+        ("at night", (((0, 6 * 60), (22 * 60, 1440)),) * 7),
+    ],
+)
+@pytest.mark.parametrize("holidays", [[], [date(2026, 10, 24), date(2026, 10, 26), date(2026, 11, 12)]])
+def test_whole_days_are_closed_as_their_buckets_are(
+    zone: str,
+    per_hour: int,
+    case: str,
+    week: Sequence[Sequence[tuple[int, int]]] | None,
+    holidays: list[date],
+) -> None:
+    times = ClosingTimes(zone, week, frozenset(holidays))
+    first = date(2026, 10, 23)  # over both continents' ends of summer time
+
+    found = times.closed_days(first, 21, per_hour=per_hour)
+
+    start = bucket(datetime(2026, 10, 23, tzinfo=UTC), per_hour)
+    assert found == times.closed(start, 21 * 24 * per_hour, per_hour=per_hour)
