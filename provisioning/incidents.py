@@ -39,7 +39,8 @@ def open_(
 ) -> Incident:
     """The one that is going on, or a new one whose people are told by e-mail after the commit.
 
-    For one that is going on a changed title or evidence is kept, and a changed title becomes a step.
+    For one that is going on a changed title or evidence is kept, and a changed title becomes a step. What
+    evidence people see of, and how, says `incident_words`.
     """
     incident: Incident
     with transaction.atomic():
@@ -62,15 +63,27 @@ def open_(
             if tell:
                 publishing.tell_later("incident", account.pk, str(incident.code))
             return incident
-        changed = [name for name in ("title", "evidence") if _differs(incident, name, title, evidence)]
-        if "title" in changed:
-            incident.title = title[:300]
-            step(incident, What.SEEN, incident.title, at=now)
-        if "evidence" in changed:
-            incident.evidence = evidence
-        if changed:
-            incident.save(update_fields=changed)
+        refresh(incident, title=title, evidence=evidence, now=now)
     return incident
+
+
+def refresh(incident: Incident, *, title: str, evidence: dict[str, Any] | None = None, now: datetime) -> bool:
+    """Keep what is known by now of one that goes on; another title becomes a step. False: nothing new."""
+    title = title[:300]
+    with transaction.atomic():
+        held = Incident.objects.select_for_update().get(pk=incident.pk)
+        if held.ended_at is not None:
+            return False
+        changed: dict[str, Any] = {"title": title} if held.title != title else {}
+        changed |= {"evidence": evidence} if evidence is not None and held.evidence != evidence else {}
+        if not changed:
+            return False
+        if "title" in changed:
+            step(held, What.SEEN, title, at=now)
+        Incident.objects.filter(pk=held.pk).update(**changed)
+        for name, value in changed.items():
+            setattr(incident, name, value)
+    return True
 
 
 def step(
@@ -118,9 +131,3 @@ def close(incident: Incident, *, by: Actor, reason: str, now: datetime | None = 
         ended = end(incident, how=reason, now=now, by=by)
         audit.record(by, "incident.closed", ended, account=ended.account, now=now, reason=reason)
     return ended
-
-
-def _differs(incident: Incident, name: str, title: str, evidence: dict[str, Any] | None) -> bool:
-    if name == "title":
-        return incident.title != title[:300]
-    return evidence is not None and incident.evidence != evidence

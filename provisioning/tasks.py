@@ -66,11 +66,23 @@ def tell(what: str, row: int, text: str) -> int:
 
 @shared_task
 def end_what_is_over() -> int:
-    """Unlocks, windows and cards whose time is up become rows, audit and events (E6)."""
-    from provisioning import approvals, coming_over, jobs, keeper, locking, resync, tokens, windows
+    """Unlocks, windows and cards whose time is up become rows, audit and events (E6); so do incidents."""
+    from provisioning import (
+        approvals,
+        coming_over,
+        jobs,
+        keeper,
+        locking,
+        resync,
+        storms,
+        tokens,
+        waves,
+        windows,
+    )
 
     now = timezone.now()
     ended = locking.sweep(now) + windows.sweep(now) + approvals.sweep(now) + tokens.bury(now)
+    ended += storms.sweep(now) + waves.sweep(now)
     coming_over.sweep(now)
     jobs.pick_up(now)
     resync.pick_up(now)

@@ -12,12 +12,13 @@ from django.db import transaction
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import POWERS, Power, Role
 from devices.models import Device
-from provisioning import sentences, standing
+from provisioning import incident_words, incidents, sentences, standing
 from provisioning.gate import KeyKind
-from provisioning.models import Lock, Told
+from provisioning.models import Incident, IncidentStep, Lock, Told
 from security.models import Ban
 
 REFUSED_MACS_EVERY = timedelta(days=1)
+MOST_FACTS = 30  # pieces of evidence in an e-mail; the page has all
 #: What digests.py gathers, by the names in Told.
 WAITING, NEW_PLACES, RESETS, OPEN_ENDS = "waiting", "new-places", "resets", "open-ends"
 
@@ -130,6 +131,29 @@ def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
     return len(told)
 
 
+def of_incident(incident: Incident, *, now: datetime) -> int:
+    """Tell the people nearest to it, once, what happened, what follows and how it is known; note who was."""
+    if incident.steps.filter(what=IncidentStep.What.TOLD).exists():
+        return 0
+    told, words = managers_in(incident.account), incident_words.describe(incident, now=now)
+    since = sentences.when(incident.opened_at, incident.account.time_zone, now=now)
+    lines = [f"{incident.title}", "", f"{incident.account}, since {since}. {words.consequence}"]
+    lines += [words.next] if words.next else [f"It is over: {incident.how_ended}"]
+    lines += ["", *(f"- {fact.label}: {fact.text}" for fact in words.facts[:MOST_FACTS])]
+    page = f"{settings.PORTAL_URL}/incidents/{incident.code}/"
+    lines += ["", "What becomes known later, and a place for notes:", page, ""]
+    for person in told:
+        EmailMessage(subject=incident.title, body="\n".join(lines), to=[person.email]).send()
+    names = ", ".join(person.name or person.email for person in told)
+    incidents.step(
+        incident,
+        IncidentStep.What.TOLD,
+        f"{names}, by e-mail." if names else "Nobody: the account has no manager, nor has one above it.",
+        at=now,
+    )
+    return len(told)
+
+
 def put_down_new_place(device: Device, *, now: datetime) -> None:
     """`poll_from_new_origin` = alert: the next hourly e-mail names this phone (digests.py)."""
     with transaction.atomic():
@@ -171,6 +195,11 @@ def _banned(row: int, text: str, now: datetime) -> int:
     return of_ban(account, ban, now=now) if account and ban and ban.lifted_at is None else 0
 
 
+def _incident(row: int, text: str, now: datetime) -> int:
+    incident = Incident.objects.select_related("account").filter(account=row, code=text).first()
+    return of_incident(incident, now=now) if incident else 0
+
+
 #: What is told, by its name in `publishing.tell_later`: of a phone or of an account, with a text.
 _TOLD: dict[str, Callable[[int, str, datetime], int]] = {
     "own-unlock": _own_unlock,
@@ -178,4 +207,5 @@ _TOLD: dict[str, Callable[[int, str, datetime], int]] = {
     "yielded": _yielded,
     "refused-macs": _refused_macs,
     "banned": _banned,
+    "incident": _incident,
 }
