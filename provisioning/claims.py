@@ -52,7 +52,8 @@ def database_now() -> datetime:
 
 def caller(request: Request, now: datetime) -> Caller:
     """What the rows know of the one who asks."""
-    banned, blocked = facts.standing_of(request.address, now)
+    # Earned bans come and end at the edge, which has just looked; their rows follow.
+    banned, blocked = facts.standing_of(request.address, now, earned=False)
     agent = parse_agent(request.agent)
     return Caller(
         address=request.address,

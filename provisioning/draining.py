@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,11 +14,13 @@ from provisioning import (
     approvals,
     claims,
     clones,
+    earned,
     events,
     facts,
     following,
     listening,
     locking,
+    pressed,
     proved_hours,
     publishing,
     quarters,
@@ -55,8 +57,9 @@ def drain(now: datetime, *, limit: int = BATCH) -> int:
             return _new_epoch(cursor, epoch, now)
         if not entries:
             return 0
-        notes = [note for _, entry in entries if (note := _read(entry)) is not None]
+        notes = [note for _, entry in entries if wire.NOTE in entry and (note := _read(entry)) is not None]
         write(notes, now)
+        earned.write(_read_earned(entry for _, entry in entries), now)
         cursor.cursor = entries[-1][0].decode()
         cursor.drained += len(entries)
         cursor.moved_at = now
@@ -98,6 +101,15 @@ def _read(entry: dict[bytes, bytes]) -> wire.Note | None:
     except (KeyError, wire.WireError):
         log.error("a note cannot be read", entry=str(entry)[:200])
         return None
+
+
+def _read_earned(entries: Iterable[dict[bytes, bytes]]) -> Iterator[pressed.Earned]:
+    for entry in entries:
+        try:
+            if pressed.EARNED in entry:
+                yield pressed.unpack_earned(entry[pressed.EARNED])
+        except wire.WireError:
+            log.error("a ban cannot be read", entry=str(entry)[:200])
 
 
 def write(notes: Iterable[wire.Note], now: datetime) -> None:
@@ -208,6 +220,7 @@ def _write_check_ins(
     _write_last_seen(last)
     _write_hours(hours)
     _write_proofs(proving)
+    earned.prove(((device, origin_of(int(note.address, 16))) for note, device in proving), now)
     following.note_uses([_use(*check_in) for check_in in check_ins if check_in[0].current], now=now)
     _write_origins([note for note, _ in check_ins if note.token])
     storms.look(

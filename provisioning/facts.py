@@ -149,12 +149,11 @@ def _as_facts(rows: "QuerySet[Window]") -> tuple[gate.Window, ...]:
     )
 
 
-def standing_of(address: int, now: datetime) -> tuple[bool, bool]:
-    """Whether the address is banned, and whether it is blocked."""
+def standing_of(address: int, now: datetime, *, earned: bool = True) -> tuple[bool, bool]:
+    """Whether the address is banned, and whether it is blocked; `earned` bans count, or the others alone."""
     where = f"{address:032x}"
-    kinds = set(
-        Ban.objects.standing(now).filter(first__lte=where, last__gte=where).values_list("kind", flat=True)
-    )
+    rows = Ban.objects.standing(now).filter(first__lte=where, last__gte=where)
+    kinds = set((rows if earned else rows.filter(step=0)).values_list("kind", flat=True))
     return Ban.Kind.BANNED in kinds, Ban.Kind.BLOCKED in kinds
 
 

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from provisioning import books, draining, facts, publishing, store, wire
+from provisioning import books, draining, earned, facts, publishing, store, wire
 from provisioning.gate import TokenKind
 from provisioning.models import Lock, Stamp, Token
 
@@ -68,6 +68,7 @@ def rebuild(now: datetime) -> bool:
     try:
         client.delete(wire.COMPLETE)
         publishing.publish_lists(now=now)
+        earned.publish_all(now)
         devices = list(Lock.objects.order_by("pk").values_list("pk", flat=True))
         for start in range(0, len(devices), CHUNK):
             publishing.publish_devices(devices[start : start + CHUNK], now=now, all_tokens=True)

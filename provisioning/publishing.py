@@ -21,10 +21,11 @@ from accounts.models import Account
 from accounts.scope import below
 from devices.catalog import catalog
 from devices.models import Device
-from provisioning import facts, store, wire
+from provisioning import facts, pressed, store, wire
 from provisioning.gate import TokenKind
 from provisioning.models import ListsVersion, Lock, Outbox, Token, Upload
 from security.models import AllowedNetwork, Ban
+from security.networks import Network
 
 log = structlog.get_logger(__name__)
 
@@ -127,6 +128,13 @@ def lists_changed() -> None:
     _on_commit(_quietly, publish_lists, [row.pk])
 
 
+def ban_lifted(ban: Ban) -> None:
+    """An earned ban was lifted by somebody: its address is free with the commit."""
+    details = {"first": ban.first, "last": ban.last, "until": ban.ends_at.timestamp()}
+    row = Outbox.objects.create(what=Outbox.What.ADDRESS, details=details, due_at=_due(0))
+    _on_commit(_quietly, publish_lifted, [row])
+
+
 def republish_all(*, queue: bool = True) -> int:
     """Compile and publish every device anew; returns how many there are."""
     ids = list(Lock.objects.order_by("pk").values_list("pk", flat=True))
@@ -200,6 +208,15 @@ def publish_gone(rows: Iterable[Outbox]) -> None:
         Outbox.objects.filter(pk=row.pk).delete()
 
 
+def publish_lifted(rows: Iterable[Outbox]) -> None:
+    """End these earned bans in the store, where they still stand. Raises store.Away."""
+    for row in rows:
+        place = pressed.place_of(Network.from_hex(row.details["first"], row.details["last"]))
+        command = pressed.lift_command(place, until=row.details["until"], notes=wire.NOTES)
+        store.client().execute_command(*command)
+        Outbox.objects.filter(pk=row.pk).delete()
+
+
 def publish_lists(rows: Iterable[int] = (), *, now: datetime | None = None) -> wire.Lists:
     """Write the lists under their present number. Raises store.Away."""
     # The number first: what is committed after it was read comes with a higher one.
@@ -226,7 +243,8 @@ def build_lists(number: int, now: datetime) -> wire.Lists:
         windows=facts.windows(now),
         sites=facts.site_lists().sites,
         blocked=timed(b for b in standing if b.kind == Ban.Kind.BLOCKED),
-        banned=timed(b for b in standing if b.kind == Ban.Kind.BANNED),
+        # An earned ban stands under its address's own key, so that a thousand of them are no thousand lists.
+        banned=timed(b for b in standing if b.kind == Ban.Kind.BANNED and not b.step),
         allowed=timed(allowed),
         shared=facts.shared(now),
     )
@@ -251,6 +269,8 @@ def sweep(now: datetime) -> int:
         publish_lists(lists, now=now)
     gone = list(old.filter(what=Outbox.What.GONE)[:CHUNK])
     publish_gone(gone)
+    lifted = list(old.filter(what=Outbox.What.ADDRESS)[:CHUNK])
+    publish_lifted(lifted)
     rows = list(
         old.filter(what=Outbox.What.DEVICE).values_list("pk", "device_id", "details__files")[: 4 * CHUNK]
     )
@@ -259,7 +279,7 @@ def sweep(now: datetime) -> int:
     uncompiled = {pk: device for pk, device, files in rows if files and device is not None}
     Outbox.objects.filter(pk__in=uncompiled).update(due_at=_due(len(uncompiled), now))
     compile_later(list(uncompiled.values()))
-    return len(lists) + len(gone) + len(devices)
+    return len(lists) + len(gone) + len(lifted) + len(devices)
 
 
 def tell_later(what: str, row: int, text: str) -> None:

@@ -14,10 +14,10 @@ from devices import settings_tree
 from devices import signals as device_signals
 from devices.models import Device
 from devices.signals import PhoneEvent
-from provisioning import books, events, publishing, resettled, standing
+from provisioning import books, earned, events, publishing, resettled
 from provisioning.compiling import CompileError, compile_full
 from security import signals as security_signals
-from security.models import Ban
+from security.models import AllowedNetwork, Ban
 
 # Above this a change is compiled by the workers alone: nobody waits for hundreds of files.
 TRIED_AT_ONCE = 20
@@ -35,6 +35,7 @@ def connect() -> None:
         (device_signals.directory_changed, on_directory_changed),
         (security_signals.addresses_changed, on_addresses_changed),
         (security_signals.network_banned, on_network_banned),
+        (security_signals.ban_ended, on_ban_ended),
     ):
         signal.connect(receiver, dispatch_uid=f"provisioning.{receiver.__name__}")
 
@@ -74,13 +75,21 @@ def on_directory_changed(sender: Any, account: Account, **kwargs: Any) -> None:
 
 
 def on_addresses_changed(sender: Any, **kwargs: Any) -> None:
+    """Lists for the edges; an allowance may end a ban that was earned before it."""
     publishing.lists_changed()
+    if sender is AllowedNetwork:
+        earned.judge_all_later()
 
 
 def on_network_banned(sender: Any, ban: Ban, **kwargs: Any) -> None:
     """Tell every account whose phones live there, once it is certain (B5)."""
-    for account in standing.accounts_at(ban.network, ban.starts_at):
-        publishing.tell_later("banned", account.pk, str(ban.code))
+    earned.open_incidents(ban, ban.starts_at)
+
+
+def on_ban_ended(sender: Any, ban: Ban, **kwargs: Any) -> None:
+    if ban.step:
+        publishing.ban_lifted(ban)
+    earned.end_incidents(ban, how=f"Lifted by {ban.lifted_by}.")
 
 
 def _try_out(devices: Sequence[Device]) -> None:

@@ -14,7 +14,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor, below
 from devices.models import Device, Site
-from provisioning import policies, publishing
+from provisioning import earned, policies, publishing
 from provisioning.gate import KeyKind, State
 from provisioning.locking import CLOCK
 from provisioning.models import Claim, FailureKey, Window
@@ -206,6 +206,7 @@ def withdraw_keys(
     keys = FailureKey.objects.filter(
         first=origin.hex_first, kind__in=kinds, last_at__gt=since, label__in=macs
     )
+    earned.withdraw(origin, list(macs), kinds, now)
     return keys.delete()[0]
 
 

@@ -12,7 +12,7 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from security.models import AllowedNetwork, Ban
 from security.networks import Network
-from security.signals import addresses_changed, network_banned
+from security.signals import addresses_changed, ban_ended, network_banned
 
 LONGEST_BAN = timedelta(hours=24)  # what B3 gives the third time; whoever wants more blocks, with a reason
 LONGEST_BLOCK = timedelta(days=90)
@@ -49,6 +49,7 @@ def end(ban: Ban, *, by: Actor, rule: str, reason: str, now: datetime) -> Ban:
     ban.save(update_fields=["lifted_at", "lifted_by"])
     audit.record(by, f"address.{_undone(ban)}", ban, account=tenants.platform(), now=now, reason=reason)
     addresses_changed.send(sender=Ban)
+    ban_ended.send(sender=Ban, ban=ban)
     return ban
 
 

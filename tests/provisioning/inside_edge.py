@@ -160,6 +160,9 @@ class InsideEdge:
         self._edge._notes.flush(everything=True)
         self._edge.store._send_later()
         await self._edge.store.look(wire.COMPLETE)  # the store answers in order: the notes are there
+        while self._edge.pressing.is_busy:  # and the address is judged
+            self._edge.store._send_later()
+            await asyncio.sleep(0.0005)
         return sent[0], sent[1]["body"]
 
     # --- the doors: Django's part is done between two runs of the loop, on the tests' own connection --------
