@@ -16,7 +16,7 @@ from provisioning.quarters import PER_HOUR, QUARTER, PlaceKey
 from provisioning.silence import bucket, moment
 
 LATE = QUARTER  # a drain that is further behind has not read the newest quarter
-LOOKED = "silence"  # the stamp of the round
+LOOKED = "listen"  # the stamp of the round
 BACK = timedelta(hours=2)  # what a round looks through again: notes come late
 #: A quarter is unknown when more phones were held than served, and at least so many; or so many answers were
 #: held before it was known whose phone asked. One phone that is held again and again is no outage.
