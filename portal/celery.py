@@ -23,6 +23,7 @@ EVERY = {
     # what                                            seconds
     "provisioning.tasks.end_what_is_over": 20,
     "provisioning.tasks.refresh_lists": 60,
+    "provisioning.tasks.listen": 300,
     "provisioning.tasks.tell_waiting": 300,
     "provisioning.tasks.forget": 24 * 3600,
 }

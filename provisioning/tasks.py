@@ -102,6 +102,17 @@ def refresh_lists() -> int:
 
 
 @shared_task
+def listen() -> int:
+    """Hear which places have gone quiet, and which speak again (section 7)."""
+    from provisioning import keeper, listening, quieting
+
+    now = timezone.now()
+    found = quieting.look(now)
+    keeper.stamp(listening.LOOKED, now)
+    return len(found.quiet)
+
+
+@shared_task
 def tell_waiting() -> int:
     """E-mails about what came up since the last ones, and the digests; safe to run twice or late."""
     from provisioning import digests, keeper
