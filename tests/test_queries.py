@@ -38,6 +38,7 @@ LISTS = (
     "/api/v1/sites/",
     "/api/v1/windows/",
     "/api/v1/windows/{window}/",
+    "/",
     "/phones/",
     "/phones/resync/",
     "/phones/{phone}/files/",

@@ -13,6 +13,7 @@ from accounts.guards import PageRequest, signed_in
 from accounts.roles import Power
 from devices.models import Device
 from portal.frame import THEME_COOKIE, THEMES
+from portal.pages import pulse
 from portal.pages.phones import count_states, dressed, in_state
 from portal.pages.rows import phone_rows
 from portal.refusals import back
@@ -21,6 +22,8 @@ from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent, Window
 
 SHOWN = 4
+# A phone asks for files that it has not got, at every start: that is nobody who was turned away.
+NOT_THERE = ("G5", "O0")
 YEAR = 365 * 24 * 3600
 
 
@@ -29,6 +32,9 @@ def home(request: PageRequest) -> HttpResponseBase:
     """A manager's morning; who manages nothing goes to his own phones."""
     if not request.actor.may_anywhere(Power.SEE_ACCOUNT):
         return redirect("my-phones")
+    if request.htmx and request.htmx.target == "pulse":
+        now = timezone.now()
+        return render(request, "portal/_pulse.html", {"now": now, "pulse": pulse.of(request.actor, now)})
     template = "portal/_home.html" if request.htmx else "portal/home.html"
     return render(request, template, {"section": "home", **what_is_true(request)})
 
@@ -39,11 +45,15 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
     counts = count_states(request.actor, visible, now)
     windows = Window.objects.visible_to(request.actor).open_or_coming(now).select_related("account")
     open_now = windows.filter(starts_at__lte=now)
-    refused = DeviceEvent.objects.visible_to(request.actor).filter(
-        what="request",
-        outcome=Outcome.REFUSED.value,
-        at__gt=now - timedelta(days=1),
-        device__isnull=False,  # otherwise it was removed, or is another account's now
+    refused = (
+        DeviceEvent.objects.visible_to(request.actor)
+        .filter(
+            what="request",
+            outcome=Outcome.REFUSED.value,
+            at__gt=now - timedelta(days=1),
+            device__isnull=False,  # otherwise it was removed, or is another account's now
+        )
+        .exclude(rule__in=NOT_THERE)
     )
     unlocked = dressed(request.actor, in_state(request.actor, visible, "unlocked", now))
     return {
@@ -57,6 +67,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "more_unlocked": max(0, counts["unlocked"] - SHOWN),
         "open_ends": left_open(visible, now),
         "edge_problem": edge_problem(request, now),
+        "pulse": pulse.of(request.actor, now),
         "turned_away": list(refused.select_related("device__account").order_by("-at")[:6]),
     }
 
