@@ -12,7 +12,7 @@ from accounts.models import Account
 from accounts.roles import Power, Role
 from accounts.scope import NOBODY, Actor
 from portal.clone_cards import suspected_clones
-from provisioning.models import Approval, Stamp
+from provisioning.models import Approval, Incident, Stamp
 
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
@@ -31,6 +31,7 @@ class Frame:
     zone_words: str
     address: str
     waiting: int
+    incidents: int
     oldest_stamp: datetime | None
     is_late: bool
     manages: bool
@@ -72,6 +73,7 @@ def frame_of(actor: Actor) -> Frame:
         zone_words=zone.rpartition("/")[2].replace("_", " "),
         address=actor.address or "",
         waiting=_waiting(actor),
+        incidents=Incident.objects.visible_to(actor).going_on().count(),
         oldest_stamp=oldest,
         is_late=is_late,
         manages=actor.may_anywhere(Power.SEE_ACCOUNT),

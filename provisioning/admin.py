@@ -10,12 +10,15 @@ from provisioning.models import (
     DeviceEvent,
     Drain,
     FailureKey,
+    Incident,
+    IncidentStep,
     Job,
     JobItem,
     LastSeen,
     Lock,
     Outbox,
     PolicyValue,
+    ProvedHour,
     Stamp,
     Token,
     Window,
@@ -96,6 +99,26 @@ class FailureKeyAdmin(LookOnly):
     list_display = ("hour", "first", "kind", "label", "count", "last_at", "agent")
     list_filter = ("kind",)
     search_fields = ("label",)
+
+
+@admin.register(ProvedHour)
+class ProvedHourAdmin(LookOnly):
+    list_display = ("hour", "first", "last", "counts")
+
+
+@admin.register(Incident)
+class IncidentAdmin(LookOnly):
+    list_display = ("opened_at", "kind", "account", "title", "ended_at", "how_ended")
+    list_filter = ("kind",)
+    list_select_related = ("account",)
+    search_fields = ("title", "subject", "account__slug")
+
+
+@admin.register(IncidentStep)
+class IncidentStepAdmin(LookOnly):
+    list_display = ("at", "what", "said", "by", "incident")
+    list_filter = ("what",)
+    list_select_related = ("incident",)
 
 
 @admin.register(Outbox)

@@ -43,8 +43,7 @@ _KINDS: dict[str, _Told] = {
         "B5",
         "is-banned",
         "ban",
-        "New setups from this address are refused until the ban ends. Phones that work go on at their private"
-        " URLs.",
+        "A ban stops new setups only: phones that work go on at their private URLs. A block stops them all.",
         "Wait for its end, or open the IP check: whoever is at that address can unblock it.",
     ),
     Kind.PRESSURE: _Told(

@@ -22,10 +22,13 @@ from provisioning.models import (
     Denial,
     DeviceEvent,
     FailureKey,
+    Incident,
+    IncidentStep,
     Job,
     JobItem,
     MacRecord,
     Proof,
+    ProvedHour,
     ResyncRequest,
     Swept,
     Token,
@@ -155,6 +158,12 @@ KEPT: tuple[Kept, ...] = (
         rows(lambda cut: FailureKey.objects.filter(hour__lt=cut), "hour"),
     ),
     Kept(
+        "proved-hours",
+        "How many phones were proved at an address that failed, hour by hour",
+        Term(days=30),
+        rows(lambda cut: ProvedHour.objects.filter(hour__lt=cut), "hour"),
+    ),
+    Kept(
         "refusals",
         "Refused requests in the phones' logs",
         Term(days=30),
@@ -206,6 +215,15 @@ KEPT: tuple[Kept, ...] = (
         "Windows that are over",
         Term(months=13),
         rows(lambda cut: Window.objects.filter(ends_at__lt=cut), "ends_at"),
+    ),
+    Kept(
+        "incidents",
+        "Incidents with their timelines, since they ended",
+        Term(months=13),
+        both(
+            rows(lambda cut: IncidentStep.objects.filter(incident__ended_at__lt=cut), "pk"),
+            rows(lambda cut: Incident.objects.filter(ended_at__lt=cut), "ended_at"),
+        ),
     ),
     Kept(
         "jobs",

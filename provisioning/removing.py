@@ -19,6 +19,8 @@ from provisioning.models import (
     Approval,
     Claim,
     DeviceEvent,
+    Incident,
+    IncidentStep,
     Job,
     JobItem,
     PolicyValue,
@@ -31,8 +33,8 @@ PHONES = 50  # each with its files, tokens and ledger entry
 
 #: What an account owns, in the order in which it can go; phones and people are taken out before.
 OWNED: tuple[type[Model], ...] = (
-    Job, Approval, Window, DeviceEvent, SettingValue, RawValue, PolicyValue, Extension, Contact, Directory,
-    Profile, Site, AllowedNetwork, ApiKey,
+    Job, Incident, Approval, Window, DeviceEvent, SettingValue, RawValue, PolicyValue, Extension, Contact,
+    Directory, Profile, Site, AllowedNetwork, ApiKey,
 )  # fmt: skip
 LISTED = (Window, Site, AllowedNetwork)  # what the edges hold in lists
 
@@ -50,6 +52,7 @@ def remove(account: Account) -> Iterator[int]:
     The order matters: what is known by a phone's MAC goes while the log still says which MACs were here.
     """
     yield from _rows(JobItem.objects.filter(Q(device__account=account) | Q(job__account=account)))
+    yield from _rows(IncidentStep.objects.filter(incident__account=account))
     yield from _rows(Claim.objects.filter(device__account=account))
     yield from _rows(Claim.objects.filter(device=None, mac__in=_macs(account)))
     yield from _phones(account)

@@ -1,7 +1,7 @@
 """Who is told by e-mail, and what: short, with the consequence and the place where to undo it."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
@@ -128,6 +128,9 @@ def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
     lines += ["", "What stands against it, and who can end it:", page, ""]
     for person in told:
         EmailMessage(subject=f"{ban.network} is {ban.kind}", body="\n".join(lines), to=[person.email]).send()
+    incident = incidents.found(Incident.Kind.BAN, account, f"ban {ban.code}")
+    if incident is not None:
+        _note_told(incident, told, now)
     return len(told)
 
 
@@ -144,14 +147,14 @@ def of_incident(incident: Incident, *, now: datetime) -> int:
     lines += ["", "What becomes known later, and a place for notes:", page, ""]
     for person in told:
         EmailMessage(subject=incident.title, body="\n".join(lines), to=[person.email]).send()
-    names = ", ".join(person.name or person.email for person in told)
-    incidents.step(
-        incident,
-        IncidentStep.What.TOLD,
-        f"{names}, by e-mail." if names else "Nobody: the account has no manager, nor has one above it.",
-        at=now,
-    )
+    _note_told(incident, told, now)
     return len(told)
+
+
+def _note_told(incident: Incident, told: Sequence[User], now: datetime) -> None:
+    names = ", ".join(person.name or person.email for person in told)
+    said = f"{names}, by e-mail." if names else "Nobody: the account has no manager, nor has one above it."
+    incidents.step(incident, IncidentStep.What.TOLD, said, at=now)
 
 
 def put_down_new_place(device: Device, *, now: datetime) -> None:

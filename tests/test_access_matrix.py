@@ -29,6 +29,8 @@ from provisioning.models import (
     Approval,
     Denial,
     DeviceEvent,
+    Incident,
+    IncidentStep,
     Job,
     Lock,
     Outbox,
@@ -60,6 +62,8 @@ WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "s
 WITHOUT_GET |= {
     "allowed-network-grant",
     "ban-lift-mine",
+    "incident-notes",
+    "incident-close",
     "contact-bring-in",
     "profile-apply",
     "profile-take-off",
@@ -78,8 +82,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
     RawValue, Contact, Directory, Site, SiteNetwork, Ban, AllowedNetwork,
-    Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent,
-    AuditEntry,
+    Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent, Incident,
+    IncidentStep, AuditEntry,
 )  # fmt: skip
 TOUCHED_BY_LOOKING = {"last_login", "last_used_at"}
 

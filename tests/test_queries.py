@@ -1,6 +1,7 @@
 """A list costs the same number of queries whatever its length."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -14,8 +15,8 @@ from devices import appearances, directory, extensions, profiles
 from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
 from devices.phone import KeyKind
-from provisioning import approvals, claims, entering, sites, unlock_all, windows
-from provisioning.models import LastSeen
+from provisioning import approvals, claims, entering, incidents, sites, unlock_all, windows
+from provisioning.models import Incident, LastSeen
 from provisioning.spans import Span
 from security.networks import origin_of, parse_address
 from tests.world import AGENT, HOTEL, World, actor, make_key, signed_in
@@ -33,6 +34,8 @@ LISTS = (
     "/api/v1/extensions/",
     "/api/v1/directory/contacts/",
     "/api/v1/hardening/?account=acme",
+    "/api/v1/incidents/",
+    "/api/v1/incidents/{incident}/",
     "/api/v1/jobs/",
     "/api/v1/jobs/{job}/",
     "/api/v1/sites/",
@@ -53,6 +56,8 @@ LISTS = (
     "/profiles/",
     "/profiles/{profile}/",
     "/profiles/{profile}/phones/",
+    "/incidents/",
+    "/incidents/{incident}/",
     "/people/",
     "/keys/",
 )
@@ -104,6 +109,13 @@ def grow(world: World) -> None:
         )
         entering.change(world.acme.phone, by=by, name=f"Desk {at}")
         profiles.create(acme, by=by, name=f"Desks {at}", family="yealink")
+        about: dict[str, Any] = {"account": acme, "title": f"Silence {at}", "now": now}
+        silence = incidents.open_(Incident.Kind.SILENCE, subject=f"site {at}", site=site, **about)
+        if at % 2:
+            incidents.end(silence, how="They are back", now=now)
+        incidents.note(world.acme.incident, by=by, said=f"Called for the {at}th time", now=now)
+    told = [[str(phone.code), str(phone)] for phone in acme.devices.all()]
+    Incident.objects.filter(pk=world.acme.incident.pk).update(evidence={"phones": told})
     rows = [AppearanceRow(at + 1, line) for at, line in enumerate([world.acme.extension, *lines])]
     watched = [KeyRow(10 + at, KeyKind.BLF, f"30{at}") for at in range(MORE)]
     appearances.arrange(world.acme.phone, by=by, lines=rows, keys_=watched)
@@ -115,10 +127,11 @@ def grow(world: World) -> None:
 @pytest.mark.timeout(600)
 def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
     places = {"phone": world.acme.phone.code, "window": world.acme.window.code, "job": world.acme.job.code}
-    places["profile"] = world.acme.profile.code
+    places |= {"profile": world.acme.profile.code, "incident": world.acme.incident.code}
     urls = [url.format(**places) for url in LISTS]
     rita = signed_in(world.rita)
     unlock_all.run(world.acme.job.pk)
+    incidents.end(world.globex.incident, how="They are back", now=timezone.now())
     before = {url: counted(rita, url) for url in urls}
 
     grow(world)

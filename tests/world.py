@@ -20,8 +20,8 @@ from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
 from devices.models import Contact, Device, Extension, Profile, Site
 from devices.phone import KeyKind
-from provisioning import approvals, claims, entering, locking, sites, unlock_all, windows
-from provisioning.models import Approval, Job, Proof, Token, Window
+from provisioning import approvals, claims, entering, incidents, locking, sites, unlock_all, windows
+from provisioning.models import Approval, Incident, Job, Proof, Token, Window
 from provisioning.spans import Span
 from provisioning.tokens import text_of
 from security import allowances, bans
@@ -51,6 +51,7 @@ class Tenant:
     approval: Approval
     allowed: AllowedNetwork
     ban: Ban
+    incident: Incident
     job: Job
     key: str
     key_code: str
@@ -61,7 +62,7 @@ class Tenant:
     def words(self) -> list[str]:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
         rows += [self.profile, self.contact]
-        rows += [self.window, self.approval, self.allowed, self.job]
+        rows += [self.window, self.approval, self.allowed, self.job, self.incident]
         codes = [str(row.code) for row in rows] + [self.key_code]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
@@ -192,6 +193,15 @@ def make_tenant(
     spot = origin_of(parse_address(f"{place}.90"))
     Proof.objects.create(device=other, first=spot.hex_first, last=spot.hex_last, at=timezone.now())
     ban = bans.set_ban(spot, by=actor(sam), length=timedelta(hours=1), reason="Scanned for an hour")
+    incident = incidents.open_(
+        Incident.Kind.SILENCE,
+        account=account,
+        subject=f"site {site.code}",
+        title=f"{site} is silent",
+        now=timezone.now(),
+        site=site,
+        evidence={"phones": [[str(other.code), other.name]]},
+    )
     allowed = allowances.propose(
         account,
         origin_of(parse_address(f"{place}.91")),
@@ -210,7 +220,7 @@ def make_tenant(
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
         extension=extension, profile=profile, contact=contact, window=window, approval=card, allowed=allowed,
-        ban=ban, job=job,
+        ban=ban, incident=incident, job=job,
         key=text, key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
     )  # fmt: skip

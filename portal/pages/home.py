@@ -14,6 +14,7 @@ from accounts.roles import Power
 from devices.models import Device
 from portal.frame import THEME_COOKIE, THEMES
 from portal.pages import pulse
+from portal.pages import incidents
 from portal.pages.phones import count_states, dressed, in_state
 from portal.pages.rows import phone_rows
 from portal.refusals import back
@@ -68,6 +69,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "open_ends": left_open(visible, now),
         "edge_problem": edge_problem(request, now),
         "pulse": pulse.of(request.actor, now),
+        "incidents": incidents.lines(incidents.seen_by(request.actor).going_on()[:SHOWN]),
         "turned_away": list(refused.select_related("device__account").order_by("-at")[:6]),
     }
 

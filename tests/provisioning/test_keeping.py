@@ -15,7 +15,7 @@ from accounts.models import Account, AuditEntry
 from accounts.scope import Actor
 from devices.models import Device
 from portal.celery import app
-from provisioning import keeping, store, tasks, tokens, wire
+from provisioning import incidents, keeping, store, tasks, tokens, wire
 from provisioning.gate import TokenKind
 from provisioning.keeping import KEPT, Term
 from provisioning.models import (
@@ -25,10 +25,12 @@ from provisioning.models import (
     Denial,
     DeviceEvent,
     FailureKey,
+    Incident,
     Job,
     JobItem,
     Lock,
     MacRecord,
+    ProvedHour,
     Stamp,
     Swept,
     Token,
@@ -125,9 +127,22 @@ def session(device: Device, at: datetime) -> Session:
     return Session.objects.create(session_key="s" * 32, session_data="", expire_date=at)
 
 
+def proved_hour(device: Device, at: datetime) -> ProvedHour:
+    return ProvedHour.objects.create(first=f"{1:032x}", last=f"{1:032x}", hour=at, counts=[])
+
+
+def incident(device: Device, at: datetime) -> Incident:
+    """One that went on for long, with a timeline."""
+    made = incidents.open_(
+        Incident.Kind.STORM, account=device.account, subject="x", title="Many at once", now=at - 90 * DAY
+    )
+    return incidents.end(made, how="All were served", now=at)
+
+
 #: For each line of the table what it takes, and of which age.
 ROWS: list[tuple[str, Maker]] = [
     ("keys", key),
+    ("proved-hours", proved_hour),
     ("refusals", lambda device, at: refused(device, at=at)),
     ("events", served),
     ("claims", lambda device, at: claimed(device, at=at)),
@@ -136,6 +151,7 @@ ROWS: list[tuple[str, Maker]] = [
     ("proofs", lambda device, at: proved(device, at=at)),
     ("approvals", card),
     ("windows", window),
+    ("incidents", incident),
     ("jobs", job),
     ("resyncs", lambda device, at: device.resyncs.create(outcome="reached", answered_at=at)),
     ("audit", audited),
@@ -216,6 +232,16 @@ def test_an_open_card_is_never_swept(locked: Device) -> None:
     keeping.sweep(NOW)
 
     assert Approval.objects.get(pk=old.pk).origins[0]["address"] == AWAY
+
+
+def test_an_incident_that_goes_on_is_never_swept(locked: Device) -> None:
+    row = incidents.open_(
+        Incident.Kind.SILENCE, account=locked.account, subject="x", title="Silent", now=NOW - 800 * DAY
+    )
+
+    keeping.sweep(NOW)
+
+    assert (Incident.objects.get(), row.steps.count()) == (row, 1)
 
 
 def test_a_standing_ban_and_a_standing_denial_stay(locked: Device) -> None:
