@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 from devices.mac import parse_mac
+from devices.user_agent import parse_agent
 from provisioning.edge.config import Config
 from provisioning.gate import Caller, Method
 from provisioning.pressed import places
@@ -92,9 +93,16 @@ class Call:
 
     @property
     def is_browser(self) -> bool:
-        """G2: marks that no phone sends."""
+        """G2: marks that no phone sends.
+
+        A browser sends none of them over plain HTTP when the page asks for no referrer; then its agent tells,
+        which no phone's is, with the languages that its reader speaks.
+        """
         headers = self.headers
-        return not _MARKS.isdisjoint(headers) or any(name.startswith(b"sec-fetch-") for name in headers)
+        if not _MARKS.isdisjoint(headers) or any(name.startswith(b"sec-fetch-") for name in headers):
+            return True
+        reads = b"accept-language" in headers and self.agent.startswith("Mozilla/")
+        return reads and parse_agent(self.agent) is None
 
     @property
     def is_secure(self) -> bool:
