@@ -128,7 +128,8 @@ PAGES: dict[str, Args] = {
     "approval": approval,
     **dict.fromkeys(("window", "window-close"), window),
     "job": job,
-    **dict.fromkeys(("site", "site-remove"), site),
+    **dict.fromkeys(("site", "site-remove", "site-closing"), site),
+    "account-holidays": account,
     "key-revoke": key,
     "person-remove": person,
 }

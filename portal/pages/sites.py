@@ -8,13 +8,15 @@ from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Site
-from provisioning import sites
+from portal.frame import home_account
+from provisioning import closing, opening_hours, sites
 from security.networks import Network
 
 
@@ -52,7 +54,12 @@ def listing(request: PageRequest) -> HttpResponse:
         phones=Count("devices", distinct=True), bound=Count("bound_locks", distinct=True)
     ).order_by("account__path", "name")
     shown = [{"site": site, "networks": [str(n) for n in networks(site)]} for site in counted[:500]]
-    context = {"section": "sites", "sites": shown, "may_edit": request.actor.may_anywhere(Power.EDIT_SITES)}
+    context = {
+        "section": "sites",
+        "sites": shown,
+        "may_edit": request.actor.may_anywhere(Power.EDIT_SITES),
+        "home": home_account(request.actor),
+    }
     return render(request, "devices/sites.html", context)
 
 
@@ -90,10 +97,16 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
                 request, "The site was changed. Phones bound to it are bound to it as it is now."
             )
             return redirect("sites")
-    bound = site.bound_locks.count()
-    return render(
-        request, "devices/site_form.html", {"section": "sites", "form": form, "site": site, "bound": bound}
-    )
+    hours = zip(opening_hours.DAYS, opening_hours.say(site.opening), strict=True)
+    context = {
+        "section": "sites",
+        "form": form,
+        "site": site,
+        "bound": site.bound_locks.count(),
+        "week": [] if site.opening is None else list(hours),
+        "holidays": closing.holidays_of(site).filter(day__gte=timezone.now().date())[:8],
+    }
+    return render(request, "devices/site_form.html", context)
 
 
 @needs(Power.EDIT_SITES)
