@@ -19,6 +19,7 @@ from provisioning.api import (
     sites,
     windows,
 )
+from provisioning.api.closing import AccountHolidays
 from provisioning.api.hardening import AccountHardening
 
 router = SimpleRouter()
@@ -77,6 +78,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
     path("explain/", windows.Explain.as_view(), name="explain"),
     path("hardening/", AccountHardening.as_view(), name="hardening"),
+    path("holidays/", AccountHolidays.as_view(), name="holidays"),
     path("schema/", api.Schema.as_view(), name="schema"),
     path("docs/", api.Viewer.as_view(), name="docs"),
     re_path("", api.Nowhere.as_view(), name="nowhere"),

@@ -67,6 +67,8 @@ API: dict[str, Args] = {
     "device-files": phone,
     "device-hardening": phone,
     "hardening": _none,
+    "holidays": _none,
+    "site-closing-times": site,
     "settings-preview": _none,
     "profile-list": _none,
     **{f"profile-{name}": profile for name in ("detail", "apply", "take-off")},
@@ -92,7 +94,7 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.
@@ -258,6 +260,8 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "extension-detail": [("patch", {"display_name": "Renamed"}), ("delete", None)],
         "site-list": [("post", {"account": slug, "name": "New", "networks": []})],
         "site-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
+        "site-closing-times": [("put", {"opening": None, "holidays": [{"day": "2030-12-25", "name": "Off"}]})],
+        "holidays": [("put", {"account": slug, "holidays": [{"day": "2030-12-25", "name": "Off"}]})],
         "window-list": [("post", {"account": slug, "address": "192.0.2.99", "hours": 1, "devices": [code]})],
         "window-detail": [("delete", None)],
         "approval-detail": [("post", {"decision": "deny"})],

@@ -14,6 +14,7 @@ from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Site, SiteNetwork
 from provisioning import sites
+from provisioning.api.closing import ClosingVerbs
 from security.networks import Network
 
 
@@ -49,7 +50,7 @@ class SiteFilter(filters.FilterSet):  # type: ignore[misc]
     search = filters.CharFilter(field_name="name", lookup_expr="icontains")
 
 
-class SiteDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+class SiteDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, ClosingVerbs):
     """The sites of the caller's accounts."""
 
     queryset = Site.objects.none()
