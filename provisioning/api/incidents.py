@@ -30,7 +30,7 @@ class StepShape(Shape):
 class FactShape(Shape):
     """One piece of evidence: own phones in clear, those of others as counts."""
 
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     text = serializers.CharField()
     device = serializers.CharField(help_text="The code of the phone that it is about, or empty.")
 

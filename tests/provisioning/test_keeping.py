@@ -5,14 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import audit
 from accounts.models import Account, AuditEntry
-from accounts.scope import Actor
 from devices.models import Device
 from portal.celery import app
 from provisioning import incidents, keeping, store, tasks, tokens, wire
@@ -20,26 +17,37 @@ from provisioning.gate import TokenKind
 from provisioning.keeping import KEPT, Term
 from provisioning.models import (
     Approval,
-    CheckInHour,
     Claim,
     Denial,
     DeviceEvent,
     FailureKey,
     Incident,
-    Job,
-    JobItem,
     Lock,
     MacRecord,
-    ProvedHour,
     Stamp,
     Swept,
     Token,
-    Upload,
-    Window,
 )
 from security.models import Ban
 from security.networks import Network
-from tests.factories import AWAY, HOME, banned, claimed, failure, origin, proved, refused
+from tests.factories import AWAY, HOME, banned, claimed, origin, proved, refused
+from tests.provisioning.kept import (
+    audited,
+    card,
+    dead_token,
+    denial,
+    hour,
+    incident,
+    job,
+    key,
+    lifted,
+    over,
+    proved_hour,
+    served,
+    session,
+    upload,
+    window,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -48,95 +56,6 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 TERMS = {kept.name: kept.term for kept in KEPT}
 
 Maker = Callable[[Device, datetime], models.Model]
-
-
-def served(device: Device, at: datetime, **changes: Any) -> DeviceEvent:
-    event = refused(device, HOME, at=at, rule="O3")
-    DeviceEvent.objects.filter(pk=event.pk).update(**{"outcome": "full", **changes})
-    return DeviceEvent.objects.get(pk=event.pk)
-
-
-def dead_token(device: Device, at: datetime, *, kind: TokenKind = TokenKind.DEAD) -> Token:
-    claim = claimed(device, at=at)
-    token = tokens.issue(device, claim, TokenKind.ENTRY, origin(HOME), at)
-    token.kind, token.until = kind.value, at
-    token.save()
-    return token
-
-
-def card(device: Device, at: datetime, status: str = "closed") -> Approval:
-    where = origin(AWAY)
-    tried = {"first": where.hex_first, "last": where.hex_last, "address": AWAY, "at": at.isoformat()}
-    return Approval.objects.create(
-        device=device, account=device.account, status=status, rule="R6", opened_at=at, closes_at=at,
-        last_try_at=at, origins=[{**tried, "agent": "", "product": "", "rule": "R6"}],
-    )  # fmt: skip
-
-
-def window(device: Device, at: datetime) -> Window:
-    where = origin(AWAY)
-    return Window.objects.create(
-        account=device.account, first=where.hex_first, last=where.hex_last, starts_at=at - DAY, ends_at=at,
-        opened_by="Ana",
-    )  # fmt: skip
-
-
-def job(device: Device, at: datetime) -> Job:
-    made = Job.objects.create(
-        account=device.account, kind=Job.Kind.UNLOCK_ALL, by="Ana", created_at=at, finished_at=at
-    )
-    JobItem.objects.create(job=made, device=device, name="Desk", mac=device.mac, result="done")
-    return made
-
-
-def audited(device: Device, at: datetime) -> AuditEntry:
-    return audit.record(Actor.system("tests"), "device.unlocked", device, now=at)
-
-
-def lifted(device: Device, at: datetime) -> Ban:
-    ban = banned(at=at - DAY)
-    Ban.objects.filter(pk=ban.pk).update(ends_at=at + 60 * DAY, lifted_at=at)
-    return ban
-
-
-def over(device: Device, at: datetime) -> Ban:
-    return banned(at=at - timedelta(hours=1))
-
-
-def denial(device: Device, at: datetime) -> Denial:
-    return Denial.objects.create(
-        lock=device.lock, first=f"{1:032x}", last=f"{1:032x}", since=at - DAY, until=at, by="Ana"
-    )
-
-
-def upload(device: Device, at: datetime) -> Upload:
-    return Upload.objects.create(device=device, name="calls.xml", content_type="text/xml", body=b"x", at=at)
-
-
-def hour(device: Device, at: datetime) -> CheckInHour:
-    return CheckInHour.objects.create(device=device, hour=at, count=1)
-
-
-def key(device: Device, at: datetime) -> FailureKey:
-    made = failure(label=device.mac, at=at)
-    FailureKey.objects.filter(pk=made.pk).update(hour=at)
-    return made
-
-
-def session(device: Device, at: datetime) -> Session:
-    return Session.objects.create(session_key="s" * 32, session_data="", expire_date=at)
-
-
-def proved_hour(device: Device, at: datetime) -> ProvedHour:
-    return ProvedHour.objects.create(first=f"{1:032x}", last=f"{1:032x}", hour=at, counts=[])
-
-
-def incident(device: Device, at: datetime) -> Incident:
-    """One that went on for long, with a timeline."""
-    made = incidents.open_(
-        Incident.Kind.STORM, account=device.account, subject="x", title="Many at once", now=at - 90 * DAY
-    )
-    return incidents.end(made, how="All were served", now=at)
 
 
 #: For each line of the table what it takes, and of which age.
