@@ -22,6 +22,23 @@ AHEAD = timedelta(days=3 * 366)
 Day = tuple[date, str]
 
 
+def set_times(
+    site: Site,
+    *,
+    by: Actor,
+    lines: Sequence[str] | None = None,
+    days: Sequence[Day] | None = None,
+    now: datetime | None = None,
+) -> Site:
+    """Give a site's opening hours and its holidays together: both are kept, or none."""
+    with transaction.atomic():
+        if lines is not None:
+            site = set_hours(site, by=by, lines=lines, now=now)
+        if days is not None:
+            set_holidays(site, by=by, days=days, now=now)
+    return site
+
+
 def set_hours(site: Site, *, by: Actor, lines: Sequence[str], now: datetime | None = None) -> Site:
     """Give the site's opening hours, a line a day from Monday on; all empty: it is open day and night."""
     _needs(by, site.account)

@@ -54,8 +54,7 @@ def of_site(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             days = closing.read_days(form.cleaned_data["holidays"])
-            closing.set_hours(site, by=request.actor, lines=form.lines())
-            closing.set_holidays(site, by=request.actor, days=days)
+            closing.set_times(site, by=request.actor, lines=form.lines(), days=days)
             messages.success(request, f"The closing times of {site} were kept.")
             return redirect("site", site.code)
     zone = site.time_zone or site.account.time_zone

@@ -81,11 +81,9 @@ class ClosingVerbs(Door):
         site: Site = self.get_object()
         if request.method == "PUT":
             wanted = self.read(request, ClosingChange)
-            if "opening" in wanted:
-                lines = wanted["opening"] or [""] * len(opening_hours.DAYS)
-                site = closing.set_hours(site, by=self.actor, lines=lines)
-            if "holidays" in wanted:
-                closing.set_holidays(site, by=self.actor, days=_days(wanted["holidays"]))
+            lines = (wanted["opening"] or [""] * len(opening_hours.DAYS)) if "opening" in wanted else None
+            days = _days(wanted["holidays"]) if "holidays" in wanted else None
+            site = closing.set_times(site, by=self.actor, lines=lines, days=days)
         opening = None if site.opening is None else opening_hours.say(site.opening)
         return Response(ClosingShape({"opening": opening, "holidays": closing.holidays_of(site)}).data)
 

@@ -9,7 +9,6 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.doors import Door
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Site, SiteNetwork
