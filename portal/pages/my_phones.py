@@ -23,6 +23,7 @@ from portal.templatetags.latchkey import when_long
 from provisioning import facts, locking, policies
 from provisioning.gate import State
 from provisioning.models import LastSeen, Lock
+from provisioning.quiet_phones import Lapse
 from security.networks import Network, parse_address
 
 
@@ -35,6 +36,7 @@ class MyPhone:
     badge: str
     place: str
     seen: LastSeen | None
+    quiet: Lapse | None
     until: datetime | None
     started: datetime | None
     would_end: datetime
@@ -70,6 +72,7 @@ def my_phone(row: PhoneRow, by: Actor, now: datetime) -> MyPhone:
         badge=words,
         place=lock.bound_site.name if lock.bound_site else "",
         seen=row.seen,
+        quiet=row.quiet,
         until=lock.grant_until if case == "ready" else None,
         started=lock.grant_given_at,
         would_end=now + policies.effective(device.account).user_unlock_ttl,

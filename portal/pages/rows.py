@@ -6,7 +6,7 @@ from datetime import datetime
 
 from devices.models import Device
 from portal.templatetags.latchkey import left, when, who
-from provisioning import describing
+from provisioning import describing, quiet_phones
 from provisioning.gate import State
 from provisioning.models import LastSeen, Lock
 
@@ -26,16 +26,20 @@ class PhoneRow:
     zone: str
     extensions: str
     is_waiting: bool
+    quiet: quiet_phones.Lapse | None
 
 
 def phone_rows(devices: Iterable[Device], now: datetime) -> list[PhoneRow]:
     """Phones that were fetched with lock, site, last check-in and appearances, in the same order."""
     phones = list(devices)
     views = describing.describe_locks(phones, now=now)
-    return [_row(device, views[device.pk], now) for device in phones]
+    quiet = quiet_phones.lapses(phones, now)
+    return [_row(device, views[device.pk], quiet.get(device.pk), now) for device in phones]
 
 
-def _row(device: Device, view: describing.LockView, now: datetime) -> PhoneRow:
+def _row(
+    device: Device, view: describing.LockView, quiet: quiet_phones.Lapse | None, now: datetime
+) -> PhoneRow:
     lock: Lock = device.lock
     lines = [appearance.extension.username for appearance in device.appearances.all()]
     state = view.state if device.is_enabled or view.state == State.QUARANTINED.value else "disabled"
@@ -51,6 +55,7 @@ def _row(device: Device, view: describing.LockView, now: datetime) -> PhoneRow:
         zone=view.zone,
         extensions=", ".join(dict.fromkeys(lines)),
         is_waiting=bool(getattr(device, "is_waiting", False)),
+        quiet=quiet,
     )
 
 
