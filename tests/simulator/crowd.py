@@ -30,17 +30,21 @@ class Tally:
     """What a crowd got, in all."""
 
     phones: int = 0
-    served: int = 0  # phones that hold their accounts
+    served: int = 0  # phones that fetched the file with their accounts
     requests: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)  # ours, from its power to its accounts, of each one
     unserved: list[str] = field(default_factory=list)
 
-    def add(self, member: Member, outcome: Outcome, seconds: float) -> None:
-        self.phones += 1
+    def count(self, outcome: Outcome) -> None:
+        """What a boot or poll asked, however it ended."""
         self.requests += len(outcome.asked)
         self.statuses.update(asked.status for asked in outcome.asked)
-        if outcome.secrets:
+
+    def end(self, member: Member, outcome: Outcome, seconds: float) -> None:
+        """What has become of a phone."""
+        self.phones += 1
+        if outcome.full_after is not None:
             self.served += 1
             self.seconds.append(seconds)
         else:
@@ -59,9 +63,15 @@ class Crowd:
         headers: Callable[[Member], dict[str, str]] | None = None,
         via: str | None = None,
         pace: float = 1.0,
+        polls: int = 0,
+        poll_after: float = 3600.0,
         seed: int = 1,
     ) -> None:
-        """`via` plays whoever ends TLS: all connections come from there, and `headers` says who it was."""
+        """`via` plays whoever ends TLS: all connections come from there, and `headers` says who it was.
+
+        A phone that got nothing asks again at its next polls, so many times.
+        """
+        self._polls, self._poll_after = polls, poll_after
         self.members: list[tuple[Member, Handset]] = []
         for at, member in enumerate(members):
             place = connect_to(at) if callable(connect_to) else connect_to
@@ -91,8 +101,15 @@ class Crowd:
             await asyncio.sleep(moment)
             began = clock()
             outcome = await phone.boot_up()
+            tally.count(outcome)
+            for _ in range(self._polls):
+                if outcome.full_after is not None:
+                    break
+                await phone.line.wait(self._poll_after)
+                outcome = await phone.boot_up()
+                tally.count(outcome)
             phone.line.hang_up()
-            tally.add(member, outcome, clock() - began)
+            tally.end(member, outcome, clock() - began)
             if seen is not None:
                 seen(member, outcome)
 
