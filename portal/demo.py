@@ -5,6 +5,7 @@ import secrets
 import shlex
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,10 @@ from devices.models import Device, Site
 from devices.phone import KeyKind
 from devices.user_agent import parse_agent, product_name
 from portal.demo_facts import DemoFacts
-from provisioning import claims, draining, entering, locking, retiring, sites, windows
+from provisioning import claims, draining, entering, incidents, locking, retiring, sites, windows
 from provisioning.gate import KeyKind as Failure
 from provisioning.gate import TokenKind
-from provisioning.models import Token
+from provisioning.models import Incident, IncidentStep, Token
 from provisioning.spans import Span
 from provisioning.wire import Note
 from security import allowances, bans
@@ -92,6 +93,7 @@ class _Filling:
             for phone in self.data["phones"]:
                 self._life(entered[phone["mac"]], phone)
             self._window(**self.data["window"])
+            self._incidents()
         self._kept_out()
         locking.sweep(self.now)
         for phone in self.data["phones"]:
@@ -223,6 +225,9 @@ class _Filling:
             notes.append(check_in(theirs, self.now - 2 * hour, first_use=True))
             draining.write(notes, self.now)
             notes = [check_in(current, self.now - hour, rule="T3", current=False, clone=True)]
+        if "also_from" in phone:  # carried along for a while, long enough to be known there as well
+            there = f"{parse_address(phone['also_from']):x}"
+            notes.append(replace(check_in(current, last - timedelta(days=2), rule="O4"), address=there))
         notes += [self._refused(device, phone, tried) for tried in phone.get("tried_from", ())]
         draining.write(notes, self.now)
 
@@ -287,6 +292,27 @@ class _Filling:
             length=timedelta(days=asked["days"]),
             now=self.now,
         )
+
+    def _incidents(self) -> None:
+        """What went wrong before: told, noted, and over. A ban where phones live opens its own."""
+        for row in self.data["incidents"]:
+            began, by = self.now - timedelta(days=row["days_ago"]), self.actors[row["by"]]
+            over = began + timedelta(minutes=row["minutes"])
+            opened = incidents.open_(
+                Incident.Kind(row["kind"]),
+                account=self.accounts[row["account"]],
+                subject=row["title"][:100],
+                title=row["title"],
+                now=began,
+                network=parse_network(row["network"]) if "network" in row else None,
+                site=self.sites.get((row["account"], row.get("site", ""))),
+                evidence={"facts": row["facts"]},
+                tell=False,
+            )
+            told = f"{by.label.partition(' (')[0]}, by e-mail."
+            incidents.step(opened, IncidentStep.What.TOLD, told, at=began + timedelta(minutes=1))
+            incidents.note(opened, by=by, said=row["note"], now=began + timedelta(minutes=9))
+            incidents.end(opened, how=row["how_ended"], now=over)
 
     def _state(self, device: Device, phone: dict[str, Any]) -> None:
         """What a person did to the phone's lock."""

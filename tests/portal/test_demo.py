@@ -21,7 +21,7 @@ from portal import demo
 from provisioning import claims, clones
 from provisioning.compiling import compile_full
 from provisioning.gate import Outcome
-from provisioning.models import Approval, DeviceEvent, LastSeen, Lock, Proof, Window
+from provisioning.models import Approval, DeviceEvent, Incident, LastSeen, Lock, Proof, Window
 from security.networks import parse_address
 
 pytestmark = pytest.mark.django_db
@@ -96,10 +96,21 @@ def test_every_state_is_there_to_be_seen(facts: demo.DemoFacts) -> None:
 def test_it_looks_lived_in(facts: demo.DemoFacts) -> None:
     came = [phone for phone in DATA["phones"] if "from" in phone]
 
-    assert LastSeen.objects.count() == Proof.objects.count() == len(came)
+    moved = [phone for phone in came if "also_from" in phone]
+    assert (LastSeen.objects.count(), Proof.objects.count()) == (len(came), len(came) + len(moved))
     assert DeviceEvent.objects.filter(rule="R1").count() == len(came)
     assert AuditEntry.objects.filter(verb="device.entered").count() == 24
     assert AuditEntry.objects.filter(verb="device.unlocked").count() == 3
+
+
+def test_there_are_incidents_of_three_kinds_and_one_goes_on(facts: demo.DemoFacts) -> None:
+    found = {row.kind: row for row in Incident.objects.select_related("account", "site")}
+
+    assert set(found) == {"storm", "silence", "ban"}
+    assert [row.kind for row in Incident.objects.going_on()] == ["ban"]
+    assert str(found["ban"].network) in {row["network"] for row in DATA["bans"]}
+    assert str(found["silence"].site) == "Harbour Street"
+    assert [step.what for step in found["storm"].steps.all()] == ["opened", "told", "noted", "ended"]
 
 
 def test_every_phone_compiles_and_its_agent_is_its_own(facts: demo.DemoFacts) -> None:
