@@ -14,7 +14,7 @@ from devices.models import Device
 from devices.user_agent import parse_agent
 from provisioning import standing, unblocking
 from provisioning.gate import KeyKind, Outcome
-from provisioning.models import DeviceEvent, FailureKey, Proof, Window
+from provisioning.models import DeviceEvent, FailureKey, Incident, Proof, Window
 from security import bans
 from security.models import AllowedNetwork, Ban, BanQuerySet
 from security.networks import Network, origin_of, parse_address, parse_origin, show_address
@@ -42,6 +42,7 @@ class Checked:
     blocked: Ban | None
     allowed: AllowedNetwork | None
     windows: list[Window]
+    storm: Incident | None  #: of phones that the reader may see, going on there (B2)
     failed: int
     kinds: list[tuple[KeyKind, int]]
     own: list[tuple[FailureKey, Device]]
@@ -77,6 +78,10 @@ def check(text: str, *, by: Actor, now: datetime) -> Checked | None:
         blocked=_of_kind(standing_bans, Ban.Kind.BLOCKED),
         allowed=allowed.select_related("account").first(),
         windows=list(_windows(origin, by, now)),
+        storm=Incident.objects.visible_to(by)
+        .going_on()
+        .filter(kind=Incident.Kind.STORM, first=origin.hex_first)
+        .first(),
         failed=len(keys),
         kinds=[(KeyKind(kind), count) for kind, count in Counter(key.kind for key in keys).most_common()],
         own=[(key, phones[key.label]) for key in keys if key.label in phones],

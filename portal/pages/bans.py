@@ -58,7 +58,10 @@ def listing(request: PageRequest) -> HttpResponse:
 
 @needs(Power.LIFT_BAN)
 def add(request: PageRequest) -> HttpResponse:
-    form = BanForm(request.POST or None, initial={"network": request.GET.get("network", "")[:60]})
+    asked = {"network": request.GET.get("network", "")[:60]}
+    if request.GET.get("kind") == Ban.Kind.BLOCKED.value:
+        asked["kind"] = Ban.Kind.BLOCKED.value
+    form = BanForm(request.POST or None, initial=asked)
     if request.method == "POST" and form.is_valid():
         kept = form.cleaned_data
         keep_out = bans.block if kept["kind"] == Ban.Kind.BLOCKED else bans.set_ban

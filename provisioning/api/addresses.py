@@ -53,6 +53,16 @@ class BanShape(Shape):
     ends_at = serializers.DateTimeField()
     lifted_at = serializers.DateTimeField(allow_null=True)
     lifted_by = serializers.CharField()
+    step = serializers.IntegerField(
+        help_text="Earned for the how manyth time in 24 hours; 0: set by a person."
+    )
+    propose_block = serializers.BooleanField(
+        help_text="Earned for the third time or more: a person may block it."
+    )
+    threshold = serializers.SerializerMethodField(help_text='Of an earned one, as "10 + 5 of 50 proved".')
+
+    def get_threshold(self, row: Ban) -> str:
+        return str(row.evidence.get("threshold", ""))
 
 
 class NewBan(Shape):
@@ -123,6 +133,9 @@ class CheckShape(Shape):
     banned = BanShape(allow_null=True)
     blocked = BanShape(allow_null=True)
     allowed_until = serializers.DateTimeField(allow_null=True)
+    storm_since = serializers.DateTimeField(
+        allow_null=True, help_text="Many phones that the caller may see ask at once there: no attack (B2)."
+    )
     failed = serializers.IntegerField(help_text="Distinct failures of the last hour.")
     failures = CountShape(many=True)
     own_failures = OwnFailureShape(many=True)
@@ -261,6 +274,7 @@ def _shaped(found: checking.Checked) -> dict[str, Any]:
         "banned": found.banned,
         "blocked": found.blocked,
         "allowed_until": found.allowed.ends_at if found.allowed else None,
+        "storm_since": found.storm.opened_at if found.storm else None,
         "failed": found.failed,
         "failures": [{"kind": kind.value, "count": count} for kind, count in found.kinds],
         "own_failures": [

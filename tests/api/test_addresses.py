@@ -1,6 +1,6 @@
 """Addresses over the API: the IP check, bans and allowances, and who may do what with them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from accounts.roles import Role
-from provisioning.models import ListsVersion
+from provisioning.models import Incident, ListsVersion
 from security import bans
 from security.models import AllowedNetwork, Ban, Unblocking
-from security.networks import parse_network
+from security.networks import origin_of, parse_address, parse_network
 from tests.factories import AGENT, failure
 from tests.world import World, actor, make_key, program, signed_in
 
@@ -44,6 +44,12 @@ def test_the_check_tells_what_stands_against_an_address(world: World) -> None:
     )
     assert body["banned"]["code"] == str(world.acme.ban.code)
     assert (body["blocked"], body["allowed_until"], body["failed"]) == (None, None, 2)
+    assert body["storm_since"] is None
+    assert (body["banned"]["step"], body["banned"]["propose_block"], body["banned"]["threshold"]) == (
+        0,
+        False,
+        "",
+    )
     assert {"kind": "unknown-mac", "count": 1} in body["failures"]
     assert [row["device"] for row in body["own_failures"]] == [str(world.acme.phone.code)]
     assert body["may_unblock"] is False
@@ -176,3 +182,26 @@ def test_an_allowance_that_cannot_be_names_its_field(world: World) -> None:
         assert [error["attr"] for error in answer.json()["errors"]] == [field]
 
     assert unchanged() == before
+
+
+@pytest.mark.rule("B2", "B3")
+def test_an_earned_ban_and_a_storm_are_told(world: World) -> None:
+    network, now = origin_of(parse_address(THERE)), timezone.now()
+    Ban.objects.filter(first=network.hex_first).update(
+        step=2, evidence={"keys": [], "threshold": "10 + 5 of 50 proved"}
+    )
+    Incident.objects.create(
+        kind=Incident.Kind.STORM,
+        account=world.acme.account,
+        first=network.hex_first,
+        last=network.hex_last,
+        subject=THERE,
+        title="200 phones asked within a minute",
+        opened_at=now,
+    )
+
+    body = program(world.acme.key).get(CHECK, {"address": THERE}).json()
+
+    assert (body["banned"]["step"], body["banned"]["threshold"]) == (2, "10 + 5 of 50 proved")
+    assert "evidence" not in body["banned"]  # others' MACs
+    assert datetime.fromisoformat(body["storm_since"]) == now

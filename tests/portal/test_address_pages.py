@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from provisioning.models import Incident
 from security import bans
 from security.models import AllowedNetwork, Ban
 from security.networks import Network, origin_of, parse_address
@@ -141,3 +142,40 @@ def test_an_allowance_is_asked_for_granted_and_ended(world: World, ana: Client) 
     assert row.state(timezone.now()) == "ended"
     wrong = ana.post("/allowances/add/", {**asked, "network": "198.51.0.0/16"})
     assert "An IPv4 /20 or IPv6 /40 is the widest" in said(wrong)
+
+
+@pytest.mark.rule("B3")
+def test_an_earned_ban_says_so_and_leads_support_from_the_third_to_a_block(world: World, ana: Client) -> None:
+    sam, network, now = signed_in(world.sam), place(THERE), timezone.now()
+    Ban.objects.filter(first=network.hex_first).update(
+        step=3, propose_block=True, set_by="earned (B3)", reason="10 different failures within an hour"
+    )
+
+    shown = said(sam.get("/bans/"))
+    assert "Earned" in shown
+    assert "The third time within 24 hours. Block it? Only a person does that." in shown
+    assert "Platform support decides whether to block it." in said(ana.get("/bans/"))
+    form = sam.get("/bans/add/", {"network": THERE, "kind": "blocked"}).content.decode()
+    assert '<option value="blocked" selected>' in form
+    assert not Ban.objects.filter(kind="blocked", starts_at__gt=now).exists()
+
+
+@pytest.mark.rule("B2")
+def test_a_storm_of_own_phones_is_named_and_others_are_not_told(world: World, ana: Client) -> None:
+    network = place(THERE)
+    incident = Incident.objects.create(
+        kind=Incident.Kind.STORM,
+        account=world.acme.account,
+        first=network.hex_first,
+        last=network.hex_last,
+        subject=THERE,
+        title="200 phones asked within a minute",
+        opened_at=timezone.now(),
+    )
+
+    shown = ana.get("/addresses/", {"address": THERE})
+    assert f"/incidents/{incident.code}/" in shown.content.decode()
+    assert "Many of your phones ask at once" in said(shown)
+    incident.ended_at = timezone.now()
+    incident.save()
+    assert "Your phones do not all ask at once" in said(ana.get("/addresses/", {"address": THERE}))
