@@ -17,6 +17,7 @@ from provisioning.api import (
     resyncs,
     settings,
     sites,
+    what_if,
     windows,
 )
 from provisioning.api.closing import AccountHolidays
@@ -79,6 +80,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("explain/", windows.Explain.as_view(), name="explain"),
     path("hardening/", AccountHardening.as_view(), name="hardening"),
     path("holidays/", AccountHolidays.as_view(), name="holidays"),
+    path("what-if/", what_if.WhatIf.as_view(), name="what-if"),
+    path("what-if/<uuid:code>/", what_if.WhatIfResult.as_view(), name="what-if-detail"),
     path("schema/", api.Schema.as_view(), name="schema"),
     path("docs/", api.Viewer.as_view(), name="docs"),
     re_path("", api.Nowhere.as_view(), name="nowhere"),

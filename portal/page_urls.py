@@ -34,6 +34,7 @@ from portal.pages import (
     sites,
     taking_back,
     unlock_all,
+    what_if,
     windows,
 )
 
@@ -81,6 +82,8 @@ urlpatterns: list[URLPattern] = [
     path("bans/", bans.listing, name="bans"),
     path("bans/add/", bans.add, name="ban-add"),
     path("bans/<uuid:code>/lift/", bans.lift, name="ban-lift"),
+    path("what-if/", what_if.ask, name="what-if"),
+    path("what-if/<uuid:code>/", what_if.result, name="what-if-result"),
     path("incidents/", incidents.listing, name="incidents"),
     path("incidents/<uuid:code>/", incidents.incident, name="incident"),
     path("incidents/<uuid:code>/note/", incidents.note, name="incident-note"),

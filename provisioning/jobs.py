@@ -26,7 +26,7 @@ LEFT_BEHIND = timedelta(seconds=30)
 
 def start(
     account: Account,
-    kind: Job.Kind,
+    kind: str,
     *,
     by: Actor,
     params: dict[str, Any],

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import GRACE, AuditEntry
-from provisioning import removing, shortening, tokens
+from provisioning import removing, replaying, shortening, tokens
 from provisioning.gate import TokenKind
 from provisioning.models import (
     Approval,
@@ -224,6 +224,12 @@ KEPT: tuple[Kept, ...] = (
             rows(lambda cut: IncidentStep.objects.filter(incident__ended_at__lt=cut), "pk"),
             rows(lambda cut: Incident.objects.filter(ended_at__lt=cut), "ended_at"),
         ),
+    ),
+    Kept(
+        "what-ifs",
+        "What other thresholds would have done",
+        Term(days=30),
+        rows(lambda cut: Job.objects.filter(kind=replaying.KIND, finished_at__lt=cut), "pk"),
     ),
     Kept(
         "jobs",

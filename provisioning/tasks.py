@@ -40,12 +40,13 @@ def compile_token(token_hash: str) -> int:
 
 @shared_task
 def run_job(job_id: int) -> None:
-    """Work through a job on many phones, from where it stands."""
-    from provisioning import resync, unlock_all
+    """Work through a job on many phones, from where it stands, or replay what has failed."""
+    from provisioning import replaying, resync, unlock_all
     from provisioning.models import Job
 
     kind = Job.objects.values_list("kind", flat=True).get(pk=job_id)
-    (resync.run if kind == Job.Kind.RESYNC else unlock_all.run)(job_id)
+    runs = {Job.Kind.RESYNC: resync.run, Job.Kind.UNLOCK_ALL: unlock_all.run, replaying.KIND: replaying.run}
+    runs[kind](job_id)
 
 
 @shared_task

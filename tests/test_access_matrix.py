@@ -74,9 +74,11 @@ WITHOUT_GET |= {
     "account-move",
     "device-files",
     "settings-preview",
+    "what-if",
+    "what-if-detail",
 }
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
-NOBODYS = {"ban-list": 403, "ban-lift-mine": 409}
+NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (

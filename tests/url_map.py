@@ -78,6 +78,8 @@ API: dict[str, Args] = {
     "incident-list": _none,
     **{f"incident-{name}": _code("incident") for name in ("detail", "notes", "close")},
     "ban-detail": _code("ban"),
+    "what-if": _none,
+    "what-if-detail": job,  # a tenant's job is none
     **dict.fromkeys(("allowed-network-detail", "allowed-network-grant"), _code("allowed")),
     "policy-detail": policy,
     **dict.fromkeys(("setting-list", "raw-key-list"), _none),
@@ -108,6 +110,8 @@ PAGES: dict[str, Args] = {
     "incidents": _none,
     **dict.fromkeys(("incident", "incident-note", "incident-close"), _code("incident")),
     "ban-lift": _code("ban"),
+    "what-if": _none,
+    "what-if-result": job,
     **dict.fromkeys(("allowance-grant", "allowance-end"), _code("allowed")),
     "policy": policy,
     **dict.fromkeys(("customer-delete", "customer-restore", "customer-move"), account),
@@ -270,6 +274,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "incident-close": [("post", {"reason": "A fire drill"})],
         "ban-list": [("post", {"network": "192.0.2.99", "hours": 1, "reason": "Scans"})],
         "ban-detail": [("delete", None)],
+        "what-if": [("post", {"base": 5})],
         "ban-lift-mine": [("post", {})],
         "allowed-network-list": [
             (

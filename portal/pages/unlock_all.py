@@ -121,7 +121,8 @@ def foretold(form: UnlockAllForm) -> dict[str, Any]:
 @needs(Power.SEE_ACCOUNT)
 def job(request: PageRequest, code: UUID) -> HttpResponse:
     """Progress and results; refreshes itself until it is finished."""
-    shown = get_object_or_404(Job.objects.visible_to(request.actor).select_related("account"), code=code)
+    jobs = Job.objects.visible_to(request.actor).filter(kind__in=WORDS).select_related("account")
+    shown = get_object_or_404(jobs, code=code)
     handled = shown.items.exclude(result=JobItem.Result.WAITING).select_related("device")
     # What was skipped needs somebody: it comes first.
     page = Paginator(handled.order_by("-result", "id"), A_PAGE).get_page(request.GET.get("page"))

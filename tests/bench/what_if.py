@@ -1,7 +1,7 @@
 """What if: thirty days with a million keys replayed under four sets of thresholds, each within 60 s.
 
 Offices with unentered phones, scanners behind campuses and alone, an IPv6 /48 that tries from one /64 after
-the other, and an ALLOWED network: each of them in bursts of ten minutes.
+the other, and an ALLOWED network: each of them in bursts of ten minutes. With `--rows` they are rows first.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from security.networks import Network, parse_address, parse_network
 from security.pressure import DAY, HOUR, LOCKED_MAC, RULES, UNKNOWN_MAC, Rules
 from security.what_if import Event, Failed, Known, replay
+from tests.bench import what_if_rows
 
 GOAL = 60.0
 KEYS = 1_000_000
@@ -30,11 +31,20 @@ TRIALS = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=int, default=KEYS)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rows", choices=("sqlite", "postgresql"), help="from the rows of such a database")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what each set of thresholds would have done, and how long it took to find out."""
     events = make_events(options.keys, random.Random(options.seed))
+    if options.rows:
+        with what_if_rows.database(options.rows):
+            began = time.monotonic()
+            keys, hours = what_if_rows.fill(events)
+            took = time.monotonic() - began
+            del events
+            print(f"{keys:,} rows of keys and {hours:,} of hours in {options.rows}, written in {took:.0f} s")
+            return int(what_if_rows.try_out(START, DAYS, TRIALS) > GOAL)
     keys = sum(isinstance(event, Failed) for event in events)
     print(f"{keys:,} keys and {len(events) - keys:,} counts of proved phones in {DAYS} days")
     slowest = 0.0

@@ -9,7 +9,7 @@ from accounts import audit
 from accounts.models import AuditEntry
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import incidents, tokens
+from provisioning import incidents, replaying, tokens
 from provisioning.gate import TokenKind
 from provisioning.models import (
     Approval,
@@ -68,6 +68,12 @@ def job(device: Device, at: datetime) -> Job:
     )
     JobItem.objects.create(job=made, device=device, name="Desk", mac=device.mac, result="done")
     return made
+
+
+def what_if(device: Device, at: datetime) -> Job:
+    return Job.objects.create(
+        account=device.account, kind=replaying.KIND, by="Sam", created_at=at, finished_at=at
+    )
 
 
 def audited(device: Device, at: datetime) -> AuditEntry:

@@ -46,6 +46,7 @@ from tests.provisioning.kept import (
     served,
     session,
     upload,
+    what_if,
     window,
 )
 
@@ -72,6 +73,7 @@ ROWS: list[tuple[str, Maker]] = [
     ("windows", window),
     ("incidents", incident),
     ("jobs", job),
+    ("what-ifs", what_if),
     ("resyncs", lambda device, at: device.resyncs.create(outcome="reached", answered_at=at)),
     ("audit", audited),
     ("bans", over),
