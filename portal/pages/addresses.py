@@ -36,7 +36,7 @@ def addresses(request: PageRequest) -> HttpResponse:
         "rows": by_address(refused),
         "asked": asked,
         "mine": request.actor.address,
-        "presence": presence_of(request),
+        "presence": presence_of(request, query=urlencode({"address": asked}) if asked else ""),
         "may_ask": request.actor.may_anywhere(Power.PROPOSE_ALLOWANCE),
         "may_lift": bans.may_see_all(request.actor),
     }

@@ -36,15 +36,15 @@ class Presence:
     proved: tuple[str, ...]
 
 
-def presence_of(request: PageRequest) -> Presence:
-    """The ways to prove an address that lead back to this very page."""
+def presence_of(request: PageRequest, *, query: str = "") -> Presence:
+    """The ways to prove an address that lead back to this very page, as it was asked for."""
     found = (
         ("v4", settings.PHONES_URL_V4, "Prove my IPv4 address"),
         ("v6", settings.PHONES_URL_V6, "Prove my IPv6 address"),
     )
     ways = [Way(name, f"{url}/.me", words) for name, url, words in found if url]
     return Presence(
-        nonce=presence.nonce_for(request.session, request.path),
+        nonce=presence.nonce_for(request.session, f"{request.path}?{query}" if query else request.path),
         ways=ways or [Way("any", f"{settings.PHONES_URL}/.me", "Prove where I am")],
         proved=request.actor.presence,
     )
