@@ -15,8 +15,16 @@ from provisioning.models import Claim, Lock, Token
 from security.networks import origin_of, parse_address
 
 
-def fill(number: int, path: str, *, slug: str = "initech", source: str = "127.3.0.1") -> None:
-    """Make them, and write [MAC, token] of each to the path."""
+def fill(
+    number: int,
+    path: str,
+    *,
+    slug: str = "initech",
+    source: str = "127.3.0.1",
+    first: int = 100_000,
+    publish: bool = True,
+) -> None:
+    """Make them, with extensions from `first` on, and write [MAC, token] of each to the path."""
     now = timezone.now()
     account = Account.objects.get(slug=slug)
     origin = origin_of(parse_address(source))
@@ -36,7 +44,7 @@ def fill(number: int, path: str, *, slug: str = "initech", source: str = "127.3.
     )
     extensions = []
     for i, _ in enumerate(devices):
-        extension = Extension(account=account, username=str(100_000 + i), display_name=f"Desk {i}")
+        extension = Extension(account=account, username=str(first + i), display_name=f"Desk {i}")
         extension.secret = sealed.seal(sealed.Kind.SIP_SECRET, extension.code, secrets.token_hex(12))
         extensions.append(extension)
     Extension.objects.bulk_create(extensions, batch_size=1000)
@@ -87,4 +95,5 @@ def fill(number: int, path: str, *, slug: str = "initech", source: str = "127.3.
         )
     Token.objects.bulk_create(rows, batch_size=1000)
     Path(path).write_text(json.dumps(told))
-    publishing.republish_all()
+    if publish:
+        publishing.republish_all()
