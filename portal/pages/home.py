@@ -13,8 +13,7 @@ from accounts.guards import PageRequest, signed_in
 from accounts.roles import Power
 from devices.models import Device
 from portal.frame import THEME_COOKIE, THEMES
-from portal.pages import pulse
-from portal.pages import incidents
+from portal.pages import incidents, pulse
 from portal.pages.phones import count_states, dressed, in_state
 from portal.pages.rows import phone_rows
 from portal.refusals import back
