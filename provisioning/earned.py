@@ -206,6 +206,17 @@ def _proved(fresh: Mapping[Place, Mapping[str, str]], now: datetime) -> None:
         log.warning("proofs did not reach the store", error=str(error))
 
 
+def unprove_old(now: datetime) -> int:
+    """What was proved more than 30 days ago no longer counts; returns how many. Raises store.Away."""
+    until = now - standing.PROVED_TIME
+    rows = Proof.objects.filter(at__lt=until, at__gt=until - timedelta(days=3))
+    count = 0
+    for mac, first in rows.values_list("device__mac", "first").iterator(chunk_size=CHUNK):
+        publishing.unprove(mac, [first])
+        count += 1
+    return count
+
+
 def _write_proved(fresh: Mapping[Place, Mapping[str, str]]) -> list[bytes | None]:
     """Write the devices of these places; returns the places' standings."""
     pipe = store.client().pipeline(transaction=False)

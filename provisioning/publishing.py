@@ -23,7 +23,7 @@ from devices.catalog import catalog
 from devices.models import Device
 from provisioning import facts, pressed, store, wire
 from provisioning.gate import TokenKind
-from provisioning.models import ListsVersion, Lock, Outbox, Token, Upload
+from provisioning.models import ListsVersion, Lock, Outbox, Proof, Token, Upload
 from security.models import AllowedNetwork, Ban
 from security.networks import Network
 
@@ -116,6 +116,7 @@ def withdrawn(device: Device, *, mac: str = "") -> None:
         "revision": lock.revision + 1,
         "tokens": list(Token.objects.filter(mac=device.mac).values_list("hash", flat=True)),
         "files": [*_compiled_names(device.family, device.mac), *uploads],
+        "proved": [device.mac, list(Proof.objects.filter(device=device).values_list("first", flat=True))],
     }
     row = Outbox.objects.create(what=Outbox.What.GONE, details=details, due_at=_due(0))
     _on_commit(_quietly, publish_gone, [row])
@@ -205,7 +206,15 @@ def publish_gone(rows: Iterable[Outbox]) -> None:
             batch.newer(wire.token_key(token.hash), revision, wire.pack_token(record))
             batch.remove(wire.file_key(token.hash, name) for name in details["files"])
         batch.write()
+        unprove(*details.get("proved", ("", ())))
         Outbox.objects.filter(pk=row.pk).delete()
+
+
+def unprove(mac: str, origins: Iterable[str]) -> None:
+    """The phone with this MAC counts no longer where it was proved (B1). Raises store.Away."""
+    for first in origins:
+        for place in pressed.places(int(first, 16)):
+            store.client().hdel(place.proved, mac)
 
 
 def publish_lifted(rows: Iterable[Outbox]) -> None:

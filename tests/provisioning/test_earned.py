@@ -15,6 +15,7 @@ from provisioning import (
     claims,
     draining,
     earned,
+    entering,
     files,
     keeper,
     pressed,
@@ -360,6 +361,23 @@ def test_a_ban_that_proofs_ended_leaves_nothing_behind_a_flush(stage: Stage) -> 
     assert stage.is_banned
     stage.drain()
     assert Ban.objects.latest("pk").step == 1
+
+
+@pytest.mark.rule("B1")
+def test_who_left_or_was_proved_too_long_ago_lifts_no_threshold(stage: Stage) -> None:
+    stays, leaves, old = stage.working(3)
+    for phone in (stays, leaves, old):
+        stage.polls(phone)
+    stage.drain()
+    proved_there = pressed.Place.of(origin(OFFICE)).proved
+    assert stage.store.hkeys(proved_there) == [p.mac.encode() for p in (stays, leaves, old)]
+
+    with committed():
+        entering.remove(leaves, by=stage.tree.ana)
+    Proof.objects.filter(device=old).update(at=timezone.now() - timedelta(days=31))
+    assert earned.unprove_old(timezone.now()) == 1
+
+    assert stage.store.hkeys(proved_there) == [stays.mac.encode()]
 
 
 @pytest.mark.rule("B4")
