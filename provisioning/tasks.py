@@ -71,6 +71,7 @@ def end_what_is_over() -> int:
     from provisioning import (
         approvals,
         coming_over,
+        earned,
         jobs,
         keeper,
         locking,
@@ -85,6 +86,7 @@ def end_what_is_over() -> int:
     ended = locking.sweep(now) + windows.sweep(now) + approvals.sweep(now) + tokens.bury(now)
     ended += storms.sweep(now) + waves.sweep(now)
     coming_over.sweep(now)
+    ended += earned.sweep(now)
     jobs.pick_up(now)
     resync.pick_up(now)
     keeper.stamp("end-what-is-over", now)
@@ -127,10 +129,11 @@ def tell_waiting() -> int:
 @shared_task
 def forget() -> int:
     """What was kept long enough goes (section 9); what the time was too short for goes at once after."""
-    from provisioning import keeper, keeping
+    from provisioning import earned, keeper, keeping
 
     now = timezone.now()
     swept = keeping.sweep(now)
+    earned.unprove_old(now)
     keeper.stamp("forget", now)
     if swept.ran_out:
         forget.apply_async(countdown=AGAIN)
