@@ -11,9 +11,9 @@ from typing import cast
 from django.db.models import Q
 
 from provisioning import quarters, store, wire
-from provisioning.models import DeviceEvent, Drain, Stamp, UnknownTime
+from provisioning.models import DeviceEvent, Drain, Incident, Stamp, UnknownTime
 from provisioning.quarters import PER_HOUR, QUARTER, PlaceKey
-from provisioning.silence import bucket, moment
+from provisioning.silence import WEEK, bucket, moment
 
 LATE = QUARTER  # a drain that is further behind has not read the newest quarter
 LOOKED = "listen"  # the stamp of the round
@@ -40,6 +40,8 @@ def look(now: datetime) -> datetime:
         _write(Why.LOST, max(since or now - BACK, now - BACK), now)
     for number in _held(now):
         _write(Why.HELD, moment(number, PER_HOUR), moment(number + 1, PER_HOUR))
+    for number in _unreached(now):
+        _write(Why.UNREACHED, moment(number, PER_HOUR), moment(number + 1, PER_HOUR))
     return read_until(now)
 
 
@@ -121,6 +123,26 @@ def _held(now: datetime) -> list[int]:
         for number in range(first, end)
         if len(held[number]) >= max(PHONES, served.get(number, 0) + 1)
         or answers.get(number, 0) >= max(ANSWERS, served.get(number, 0) + 1)
+    ]
+
+
+def _unreached(now: datetime) -> list[int]:
+    """The quarters in which the canary got nothing, and from phones came less than half of a week before.
+
+    With few accounts nothing else tells our own outage from a silence of theirs. A canary that fails alone
+    hides no silence: as long as phones come, they are believed.
+    """
+    failing = Incident.objects.going_on().filter(kind=Incident.Kind.CANARY).first()
+    if failing is None:
+        return []
+    since = datetime.fromisoformat(failing.evidence["state"]["since"])
+    first, end = max(bucket(since, PER_HOUR), bucket(now - BACK, PER_HOUR)), bucket(now, PER_HOUR)
+    before = moment(first - WEEK * PER_HOUR, PER_HOUR).date()
+    served = _numbered({day: counts for _, day, counts in quarters.days(before, accounts=())})
+    return [
+        number
+        for number in range(first, end)
+        if not served.get(number) or 2 * served[number] < served.get(number - WEEK * PER_HOUR, 0)
     ]
 
 
