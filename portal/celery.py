@@ -3,7 +3,7 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import beat_init, worker_ready, worker_shutting_down
 from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -24,6 +24,7 @@ EVERY = {
     "provisioning.tasks.end_what_is_over": 20,
     "provisioning.tasks.refresh_lists": 60,
     "provisioning.tasks.listen": 300,
+    "provisioning.tasks.ask_canary": 180,
     "provisioning.tasks.tell_waiting": 300,
     "provisioning.tasks.forget": 24 * 3600,
 }
@@ -39,6 +40,14 @@ def keep_the_store(**_: object) -> None:
     from provisioning import keeper
 
     app.keeper_over = keeper.start()
+
+
+@beat_init.connect
+def watch_the_worker(**_: object) -> None:
+    """Beat notices when the worker is dead; the worker's keeper notices when beat is."""
+    from provisioning import stalled
+
+    stalled.watch_the_worker()
 
 
 @worker_shutting_down.connect

@@ -17,7 +17,8 @@ from provisioning.models import Approval, Incident, Stamp
 THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
 LATE = timedelta(minutes=10)
-RARE = {"forget": timedelta(hours=30)}  # what runs once a day
+#: What runs once a day; the canary is watched by incidents of its own.
+RARE = {"forget": timedelta(hours=30), "canary": timedelta(days=3650)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ PHONES_URL = env.str("PHONES_URL", default="http://127.0.0.1:8100").rstrip("/")
 # IPv4 and by IPv6 apart. Without them PHONES_URL is asked, by whichever the browser takes.
 PHONES_URL_V4 = env.str("PHONES_URL_V4", default="").rstrip("/")
 PHONES_URL_V6 = env.str("PHONES_URL_V6", default="").rstrip("/")
+# By which address the platform's own test phone asks every few minutes; empty: PHONES_URL. "off": none.
+CANARY_URL = env.str("CANARY_URL", default="").rstrip("/")
 _portal = urlsplit(PORTAL_URL)
 _secure = _portal.scheme == "https"
 

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from provisioning import books, draining, earned, facts, publishing, store, wire
+from provisioning import books, draining, earned, facts, publishing, stalled, store, wire
 from provisioning.gate import TokenKind
 from provisioning.models import Lock, Stamp, Token
 
@@ -40,6 +40,7 @@ def watch() -> bool:
     publishing.sweep(now)
     books.sweep(now)
     stamp("watch", now)
+    stalled.look_from_keeper(now)
     return False
 
 

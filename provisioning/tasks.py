@@ -116,6 +116,19 @@ def listen() -> int:
 
 
 @shared_task
+def ask_canary(before: bool = False) -> bool:
+    """Let the platform's test phone fetch its file; a try in vain is followed by another in a minute."""
+    from provisioning import canary
+
+    if not canary.is_on():
+        return True
+    came = canary.look(timezone.now(), before=before)
+    if not came and not before:
+        ask_canary.apply_async(kwargs={"before": True}, countdown=60)
+    return came
+
+
+@shared_task
 def tell_waiting() -> int:
     """E-mails about what came up since the last ones, and the digests; safe to run twice or late."""
     from provisioning import digests, keeper

@@ -27,6 +27,7 @@ FOREIGN = (
     "STATIC_ROOT",
     "PHONES_URL_V4",
     "PHONES_URL_V6",
+    "CANARY_URL",
     "SIP_EDGE",
     "SIP_T1",
     *(f"RESYNC_{what}" for what in ("RATE", "PLACE_GAP", "JITTER", "TRIES")),
