@@ -14,7 +14,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import facts, jobs
+from provisioning import earned, facts, jobs
 from provisioning.models import FailureKey, Job, ProvedHour
 from security import bans
 from security.models import Ban
@@ -220,9 +220,8 @@ def _evidence(hour: datetime) -> Iterator[Failed]:
 
 def compared(found: list[WouldBe], since: datetime, until: datetime) -> dict[str, Any]:
     """The bans that would have been beside those that there were, as a job keeps them."""
-    there_were = list(
-        Ban.objects.filter(kind=Ban.Kind.BANNED, step__gt=0, starts_at__gte=since, starts_at__lt=until)
-    )
+    earned_bans = Ban.objects.filter(kind=Ban.Kind.BANNED, step__gt=0).exclude(lifted_by=earned.BY_ALLOWANCE)
+    there_were = list(earned_bans.filter(starts_at__gte=since, starts_at__lt=until))
     real: dict[tuple[str, str], list[Ban]] = {}
     for ban in there_were:
         real.setdefault((ban.first, ban.last), []).append(ban)

@@ -14,7 +14,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Role
 from accounts.scope import Actor, Standing
 from devices.models import Device
-from provisioning import jobs, replaying, tasks
+from provisioning import earned, jobs, replaying, tasks
 from provisioning.models import FailureKey, Job, ProvedHour
 from provisioning.replaying import Wanted
 from security.models import Ban
@@ -250,6 +250,7 @@ def test_bans_that_a_person_set_or_that_are_older_are_not_compared(
     banned(now - DAY, step=0)
     banned(now - 3 * DAY)
     banned(now - DAY, lifted_at=now - DAY, address=THERE)
+    banned(now - DAY, lifted_at=now - DAY, lifted_by=earned.BY_ALLOWANCE, address="203.0.113.26")  # an alert
 
     result = played(Wanted(days=2))
 
