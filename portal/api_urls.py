@@ -22,6 +22,7 @@ from provisioning.api import (
 )
 from provisioning.api.closing import AccountHolidays
 from provisioning.api.hardening import AccountHardening
+from provisioning.api.silence import Silence
 
 router = SimpleRouter()
 router.register("allowed-networks", addresses.AllowedDoor, "allowed-network")
@@ -80,6 +81,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("explain/", windows.Explain.as_view(), name="explain"),
     path("hardening/", AccountHardening.as_view(), name="hardening"),
     path("holidays/", AccountHolidays.as_view(), name="holidays"),
+    path("silence/", Silence.as_view(), name="silence"),
     path("what-if/", what_if.WhatIf.as_view(), name="what-if"),
     path("what-if/<uuid:code>/", what_if.WhatIfResult.as_view(), name="what-if-detail"),
     path("schema/", api.Schema.as_view(), name="schema"),

@@ -68,6 +68,7 @@ API: dict[str, Args] = {
     "device-hardening": phone,
     "hardening": _none,
     "holidays": _none,
+    "silence": _none,
     "site-closing-times": site,
     "settings-preview": _none,
     "profile-list": _none,
@@ -96,7 +97,7 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.
