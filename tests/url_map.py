@@ -224,6 +224,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
     slug, code = tenant.account.slug, str(tenant.phone.code)
     entered = {"account": slug, "mac": "00005e0053fe", "family": "yealink", "model": "T46S"}
     line = {"account": slug, "username": "999", "secret": "s3cret-of-999"}
+    days_off = [{"day": "2030-12-25", "name": "Off"}]
     return {
         "account-list": [("post", {"parent": slug, "slug": "below", "name": "Below"})],
         "account-detail": [("patch", {"name": "Renamed"})],
@@ -265,8 +266,8 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "extension-detail": [("patch", {"display_name": "Renamed"}), ("delete", None)],
         "site-list": [("post", {"account": slug, "name": "New", "networks": []})],
         "site-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
-        "site-closing-times": [("put", {"opening": None, "holidays": [{"day": "2030-12-25", "name": "Off"}]})],
-        "holidays": [("put", {"account": slug, "holidays": [{"day": "2030-12-25", "name": "Off"}]})],
+        "site-closing-times": [("put", {"opening": None, "holidays": days_off})],
+        "holidays": [("put", {"account": slug, "holidays": days_off})],
         "window-list": [("post", {"account": slug, "address": "192.0.2.99", "hours": 1, "devices": [code]})],
         "window-detail": [("delete", None)],
         "approval-detail": [("post", {"decision": "deny"})],
