@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
+from tests import remembering
+
 GATE = "provisioning.gate"
 CONSTANTS = (int, float, str, tuple, list, frozenset, timedelta)
 
@@ -87,7 +89,8 @@ def living(mutant: Mutant) -> Iterator[None]:
 
 
 def _forget_what_was_kept(module: types.ModuleType) -> None:
-    """A cached answer of the mutant would outlive it, and one from before would hide it."""
+    """A cached answer of the mutant would outlive it, and one from before would hide it; rows likewise."""
+    remembering.forget()
     for kept in vars(module).values():
         if hasattr(kept, "cache_clear") and kept.__module__ == module.__name__:
             kept.cache_clear()

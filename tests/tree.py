@@ -7,6 +7,7 @@ from accounts.authentication import actor_of
 from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
+from tests.remembering import remembered
 
 INSTALLER = Actor.system("the installation")
 PASSWORD = "a-long-enough-word"
@@ -30,6 +31,10 @@ class Tree:
 
 def plant() -> Tree:
     """Make the tree: rita is the reseller, ana manages acme, vic looks on, ben uses, eve manages globex."""
+    return remembered(_plant)
+
+
+def _plant() -> Tree:
     platform = tenants.found_platform(by=INSTALLER, slug="platform", name="Platform")
     first = tenants.add_first_person(
         platform, by=INSTALLER, email="support@example.org", name="Sue Porter", password=PASSWORD

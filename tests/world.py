@@ -27,6 +27,7 @@ from provisioning.tokens import text_of
 from security import allowances, bans
 from security.models import AllowedNetwork, Ban
 from security.networks import origin_of, parse_address
+from tests.remembering import remembered
 
 AGENT = "Yealink SIP-T46S 66.86.0.15 {mac}"
 OFFICE, HOTEL, ELSEWHERE = "203.0.113.10", "198.51.100.20", "192.0.2.30"
@@ -99,7 +100,7 @@ class World:
 def world(db: None, settings: Settings) -> World:
     """Two tenants with everything in them, seen from all sides."""
     settings.LATCHKEY_TRIAL = True  # addresses kept for examples are nobody's public ones
-    return make_world()
+    return remembered(make_world)
 
 
 def actor(user: User, address: str | None = "203.0.113.200") -> Actor:
