@@ -30,6 +30,7 @@ from portal import embedded
 pytest_plugins = ["tests.cast", "tests.world"]
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday
+USUAL, LONGEST = 300.0, 3600.0  # seconds that a test may take: by pyproject.toml, and where there is no end
 
 hypothesis_settings.register_profile(
     "steady",
@@ -68,15 +69,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(reason)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On the second database run only what touches a database; what is too much for SQLite only there."""
+    """On the second database run only what touches a database; what is too much for SQLite only there.
+
+    What may take long comes first: begun last, it would leave all cores but one without work.
+    """
     second = os.environ.get("LATCHKEY_SECOND_RUN") == "1"
     kept, left = [], []
     for item in items:
         wanted = _touches_database(item) and not item.get_closest_marker("once")
         (kept if (wanted if second else not item.get_closest_marker("large")) else left).append(item)
     config.hook.pytest_deselected(items=left)
-    items[:] = kept
+    items[:] = sorted(kept, key=_patience, reverse=True)
+
+
+def _patience(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0] or LONGEST) if marker else USUAL
 
 
 def _touches_database(item: pytest.Item) -> bool:
