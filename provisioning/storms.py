@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 
 from accounts.models import Account
 from devices.models import Device
-from provisioning import incidents, publishing, standing
+from provisioning import incidents, listening, publishing, standing
 from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent, FailureKey, Incident, LastSeen, Proof
 from security import pressure
@@ -19,6 +19,7 @@ from security.networks import Network, origin_of, parse_address, show_address
 
 WITHIN = timedelta(minutes=1)
 CALM = timedelta(minutes=10)
+A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 A_FEW = 4  # no minute brings a quarter of what makes a storm here: these are ordinary polls again
 STORM = Incident.Kind.STORM
 
@@ -123,10 +124,11 @@ def sweep(now: datetime) -> int:
     at_origin: dict[str, list[Incident]] = defaultdict(list)
     for row in Incident.objects.going_on().filter(kind=STORM).select_related("account"):
         at_origin[row.first].append(row)
-    ended = 0
+    # What is not drained yet may go on with the storm: until then nobody says that it is calm.
+    ended, read = 0, listening.read_until(now) if at_origin else now
     for rows in at_origin.values():
         with transaction.atomic():
-            ended += _follow(rows, now)
+            ended += _follow(rows, read)
     return ended
 
 
@@ -231,9 +233,10 @@ class _Behind:
             "is_settled": is_over or was_settled,
         }
         settles = is_over and not was_settled
-        title = self._title(phones, length) if settles else row.title
+        is_daily = settles and self._is_daily(row)
+        title = self._title(phones, length, is_daily=is_daily) if settles else row.title
         incidents.refresh(row, title=title, evidence={"facts": facts, "state": state}, now=self.now)
-        if settles:
+        if settles and not is_daily:
             publishing.tell_later("incident", row.account_id, str(row.code))
 
     def _held(self, row: Incident) -> set[int]:
@@ -251,12 +254,19 @@ class _Behind:
     def _needed(self) -> str:
         return f"{pressure.threshold(pressure.Facts(proved=self.proved)).value:,}"
 
-    def _title(self, phones: int, length: str) -> str:
+    def _is_daily(self, row: Incident) -> bool:
+        """Whether the day before brought one at this hour: a letter every day is read by nobody."""
+        day_before = (self.began - A_DAY - AN_HOUR, self.began - A_DAY + AN_HOUR)
+        rows = Incident.objects.filter(kind=STORM, account=row.account_id, first=row.first)
+        return rows.filter(opened_at__range=day_before).exists()
+
+    def _title(self, phones: int, length: str, *, is_daily: bool) -> str:
         among = f", of {self.all:,} in all," if self.all > phones else ""
-        start = (
-            f"{phones:,} phones{among} asked within {length} behind {self.origin}: a power cut, as it seems."
+        why = (
+            "as the day before, so it is the time when they poll" if is_daily else "a power cut, as it seems"
         )
-        return f"{start} {'A ban of strangers stands there.' if self._is_banned() else 'No ban.'}"
+        tail = "A ban of strangers stands there." if self._is_banned() else "No ban."
+        return f"{phones:,} phones{among} asked within {length} behind {self.origin}: {why}. {tail}"
 
     def _is_banned(self) -> bool:
         over = Ban.objects.standing(self.now)

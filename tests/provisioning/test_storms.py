@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -245,6 +246,19 @@ def test_it_ends_by_itself_after_ten_calm_minutes(tree: Tree, now: datetime) -> 
     assert [step.what for step in row.steps.all()] == ["opened", "seen", "ended"]
 
 
+def test_it_is_not_called_calm_before_all_notes_are_read(
+    tree: Tree, now: datetime, store: redis.Redis
+) -> None:
+    drained(all_came(make_crowd(tree.acme, 120), now))
+    noted = int((now + 5 * MINUTE).timestamp() * 1000)
+    store.xadd(wire.NOTES, {wire.NOTE: b"of a drain that is behind"}, id=f"{noted}-0")
+
+    assert storms.sweep(now + HOUR) == 0
+    store.delete(wire.NOTES)
+
+    assert storms.sweep(now + HOUR) == 1
+
+
 def test_ordinary_polls_do_not_keep_it_open(tree: Tree, now: datetime) -> None:
     crowd = make_crowd(tree.acme, 120)
     drained(all_came(crowd, now))
@@ -315,6 +329,20 @@ def test_the_next_power_cut_is_a_new_one(tree: Tree, now: datetime) -> None:
 
     assert Incident.objects.filter(kind="storm").count() == 2
     assert Incident.objects.going_on().get().opened_at == now + HOUR
+
+
+def test_what_comes_at_the_same_time_every_day_is_told_once(
+    tree: Tree, now: datetime, asked: list[tuple[str, int, str]]
+) -> None:
+    crowd = make_crowd(tree.acme, 120)
+    for day in (now, now + DAY, now + 2 * DAY):
+        drained(all_came(crowd, day))
+        storms.sweep(day + 11 * MINUTE)
+
+    titles = list(Incident.objects.order_by("opened_at").values_list("title", flat=True))
+    assert ["a power cut" in title for title in titles] == [True, False, False]
+    assert titles[2].endswith("as the day before, so it is the time when they poll. No ban.")
+    assert [code for _, _, code in asked] == [str(Incident.objects.order_by("opened_at")[0].code)]
 
 
 def test_a_storm_elsewhere_at_the_same_time_is_its_own(tree: Tree, now: datetime) -> None:
