@@ -158,10 +158,8 @@ def events(since: datetime, until: datetime) -> Iterator[Event]:
     accounts: dict[str, str] = {}
     hour = since.replace(minute=0, second=0, microsecond=0)
     while hour < until:
-        known = _known(hour)
-        failed = sorted([*_failed(hour, accounts), *_evidence(hour)], key=lambda event: event.at)
         # What is known of a moment is known before its failures are judged.
-        here: list[Event] = [*known, *failed]
+        here: list[Event] = [*_known(hour), *_failed(hour, accounts), *_evidence(hour)]
         here.sort(key=lambda event: event.at)
         yield from here
         hour += HOUR

@@ -57,7 +57,7 @@ class WhatIfForm(forms.Form):
     first = hours("First ban", 0)
     second = hours("Second ban within 24 hours", 1)
     third = hours("Third ban", 2)
-    days = number("How many days back?", (1, replaying.LONGEST), replaying.LONGEST)
+    days = number("Days back", (1, replaying.LONGEST), replaying.LONGEST)
     days.help_text = "30 at most: what failed is kept no longer."
 
     def wanted(self) -> replaying.Wanted:
