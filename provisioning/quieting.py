@@ -96,11 +96,25 @@ class _Look:
     def _is_overdue(self, spot: Spot) -> bool:
         return silence.all_overdue(spot.phones, self.now)
 
+    def _untold(self, spot: Spot) -> Spot:
+        """An account without the sites of which people are told already: they are no second silence."""
+        told = {key for key in spot.parts if key != spot.key and key in self.open}
+        if not told or spot.key in self.open:
+            return spot
+        gone = {pk for key in told for pk in self.town.spots[key].devices}
+        kept = [pair for pair in zip(spot.devices, spot.phones, strict=True) if pair[0] not in gone]
+        return replace(
+            spot,
+            parts=[key for key in spot.parts if key not in told],
+            devices=[pk for pk, _ in kept],
+            phones=[phone for _, phone in kept],
+        )
+
     def _worth_a_look(self) -> dict[PlaceKey, Spot]:
         """The places that may be quiet by their phones' last check-ins, and those whose silence goes on."""
         return {
             key: spot
-            for key, spot in self.town.spots.items()
+            for key, spot in ((spot.key, self._untold(spot)) for spot in self.town.spots.values())
             if key in self.open or self._is_overdue(spot) or silence.many_missing(spot.phones, self.now)
         }
 

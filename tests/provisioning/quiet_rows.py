@@ -11,7 +11,7 @@ from accounts.models import Account
 from devices import models as devices
 from devices.models import Device, Holiday
 from provisioning import quarters, quieting
-from provisioning.models import CheckInDay, CheckInHour, Incident, LastSeen
+from provisioning.models import CheckInDay, CheckInHour, Incident, LastSeen, Lock
 from provisioning.quarters import IN_A_DAY, PER_HOUR, PlaceKey
 from provisioning.silence import bucket
 from tests.provisioning.making import make_account
@@ -54,6 +54,9 @@ class Rows:
                 code=uuid4(),
             )
             for _ in site.checks
+        )
+        Lock.objects.bulk_create(
+            Lock(device=device, state="locked", since=at(0), armed_at=at(0)) for device in made
         )
         if site.interval != 24:
             devices.SettingValue.objects.bulk_create(
