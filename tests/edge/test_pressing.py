@@ -6,9 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from provisioning import pressed, wire
-from provisioning.gate import State, Window
+from provisioning.edge import limits
+from provisioning.edge.limits import SeenFailures
+from provisioning.gate import State, TokenKind, Window
 from provisioning.pressed import Earned, Place, What
 from security.networks import parse_network, parse_origin
+from security.pressure import Key
 from tests.edge.serving import ServedEdge, wait_for
 from tests.edge.shelf import AGENT, BODY, MAC, PATH, TOKEN, Shelf, block, device, locked, token_facts
 
@@ -304,3 +307,92 @@ def test_a_56_in_which_a_proved_device_lives_is_not_banned(
     spread(edge, 39)
 
     assert not told(shelf)
+
+
+@pytest.mark.rule("B1")
+def test_proofs_of_another_edge_count_before_they_are_drained(
+    serve: Callable[..., ServedEdge], shelf: Shelf
+) -> None:
+    one, other = serve(), serve()
+    for number in range(20):
+        assert one.ask(phone(shelf, number)).status == 200
+    scan(other, 9)
+    one.ask("/00005e540000.cfg")  # whatever is asked there: it reads that something failed at the address
+    settled(one)
+
+    scan(other, 2, first=9)
+    assert standing(shelf) == 0
+
+    scan(other, 1, first=11)
+    assert told(shelf)[0].threshold == "10 + 2 of 20 proved"
+
+
+@pytest.mark.rule("B1")
+def test_private_urls_that_were_never_given_are_weighed_against_proofs_too(
+    edge: ServedEdge, shelf: Shelf
+) -> None:
+    for number in range(20):
+        assert edge.ask(phone(shelf, number)).status == 200
+
+    for number in range(11):
+        edge.ask(f"/d/{number:040x}/{MAC}.cfg")
+    settled(edge)
+    assert standing(shelf) == 0
+
+    edge.ask(f"/d/{99:040x}/{MAC}.cfg")
+    settled(edge)
+    assert told(shelf)[0].threshold == "10 + 2 of 20 proved"
+
+
+@pytest.mark.rule("B1")
+def test_a_former_private_url_proves_nothing(edge: ServedEdge, shelf: Shelf) -> None:
+    for number in range(10):
+        mac, token = f"00005e55{number:04x}", f"{number:04x}" + TOKEN[4:]
+        code = f"11111111-2222-4333-8444-{number:012x}"
+        facts = token_facts(TokenKind.FORMER, mac=mac, code=code, superseded=True, until=time.time() + 86400)
+        shelf.token(facts, token)
+        shelf.file(BODY, token=token, name=f"{mac}.cfg", code=code)
+    scan(edge, 10)
+
+    for number in range(10):
+        edge.ask(f"/d/{number:04x}{TOKEN[4:]}/00005e55{number:04x}.cfg")
+    settled(edge)
+
+    assert standing(shelf) > time.time()
+    assert not shelf.client.hlen(Place.of(parse_origin(HERE)).proved)
+
+
+def earn(shelf: Shelf, *labels: str, alert: bool = False, at: float = 1000.0) -> int:
+    """What the store says to a judgement by these failures."""
+    keys = tuple(Key("unknown-mac", label, "", at) for label in labels)
+    what, until = (What.ALERT, 0.0) if alert else (What.BANNED, at + 3600)
+    one = Earned(what, parse_origin(HERE), at, keys, until=until, step=1)
+    taken: int = shelf.client.execute_command(
+        *pressed.earn_command(Place.of(parse_origin(HERE)), one, wire.NOTES)
+    )
+    return taken
+
+
+@pytest.mark.rule("B3")
+def test_of_two_edges_that_judge_at_once_one_bans(shelf: Shelf) -> None:
+    assert earn(shelf, "a", "b") == 1
+    assert earn(shelf, "c", "d", at=1001.0) == 0
+    assert len(told(shelf)) == 1
+
+
+@pytest.mark.rule("B8")
+def test_of_two_edges_that_judge_at_once_one_alerts(shelf: Shelf) -> None:
+    assert earn(shelf, "a", "b", alert=True) == 1
+    assert earn(shelf, "a", "b", "c", alert=True, at=1001.0) == 0
+    assert earn(shelf, "c", "d", alert=True, at=1002.0) == 1
+    assert earn(shelf, "a", "e", alert=True, at=1000.0 + 7 * 86400) == 1
+
+
+def test_cards_leave_room_for_what_counts() -> None:
+    seen = SeenFailures()
+    for number in range(limits.FAILURES_A_KIND + 10):
+        seen.is_new(b"a", "locked-mac", b"%d" % number, 1e9)
+
+    assert not seen.is_new(b"a", "locked-mac", b"one more", 1e9)
+    assert seen.is_new(b"a", "unknown-mac", b"a stranger", 1e9)
+    assert seen.is_new(b"a", "locked-mac", b"one more", 1e9 + 3600)
