@@ -3,9 +3,15 @@
 import argparse
 import sys
 
-from tests.bench import private_url, refusals, silence, what_if
+from tests.bench import private_url, refusals, silence, storm, what_if
 
-TRIALS = {"private": private_url, "refusals": refusals, "silence": silence, "what-if": what_if}
+TRIALS = {
+    "private": private_url,
+    "refusals": refusals,
+    "silence": silence,
+    "storm": storm,
+    "what-if": what_if,
+}
 
 
 def main() -> int:
