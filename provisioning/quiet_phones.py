@@ -9,6 +9,8 @@ from devices.polling import Intervals
 from provisioning.quiet_places import SILENT
 from provisioning.silence import Phone, is_quiet
 
+SHORTEST = 1.0  # hours: no phone asks oftener
+
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
@@ -22,16 +24,22 @@ class Lapse:
 def lapses(devices: Iterable[Device], now: datetime) -> dict[int, Lapse]:
     """The phones among these that are quiet; they come with their account, lock and last check-in.
 
-    Nobody waits for a phone that is disabled, retired or in quarantine. One query.
+    Nobody waits for a phone that is disabled, retired or in quarantine. One query, where any is late at all.
     """
-    intervals = Intervals()
+    late = [
+        (device, device.last_seen.at)
+        for device in devices
+        if device.is_enabled
+        and hasattr(device, "last_seen")
+        and is_quiet(Phone(SHORTEST, device.last_seen.at), now)
+        and device.lock.state not in SILENT
+    ]
+    intervals = Intervals() if late else None
     found = {}
-    for device in devices:
-        seen = getattr(device, "last_seen", None)
-        if seen is None or not device.is_enabled or device.lock.state in SILENT:
-            continue
+    for device, last in late:
+        assert intervals is not None
         interval = intervals.of(device.pk, device.account.path, device.family, device.model)
-        phone = Phone(interval, seen.at)
+        phone = Phone(interval, last)
         if is_quiet(phone, now):
-            found[device.pk] = Lapse(seen.at + phone.allowance, interval, seen.at)
+            found[device.pk] = Lapse(last + phone.allowance, interval, last)
     return found
