@@ -29,6 +29,7 @@ from devices.models import Device, Site
 from devices.phone import KeyKind
 from devices.user_agent import parse_agent, product_name
 from portal.demo_facts import DemoFacts
+from portal.demo_scans import scan
 from provisioning import claims, draining, entering, incidents, locking, retiring, sites, windows
 from provisioning.gate import KeyKind as Failure
 from provisioning.gate import TokenKind
@@ -93,6 +94,7 @@ class _Filling:
             for phone in self.data["phones"]:
                 self._life(entered[phone["mac"]], phone)
             self._window(**self.data["window"])
+            self._scans()
             self._incidents()
         self._kept_out()
         locking.sweep(self.now)
@@ -292,6 +294,12 @@ class _Filling:
             length=timedelta(days=asked["days"]),
             now=self.now,
         )
+
+    def _scans(self) -> None:
+        """Who asked for phones that nobody has: some of it too little for a ban."""
+        for at, row in enumerate(self.data["scans"]):
+            macs = [f"00005e90{at:02x}{number:02x}" for number in range(row["macs"])]
+            scan(row["address"], row["days_ago"], macs, now=self.now)
 
     def _incidents(self) -> None:
         """What went wrong before: told, noted, and over. A ban where phones live opens its own."""

@@ -3,12 +3,14 @@
 import shlex
 import tomllib
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
+from django.utils import timezone
 
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import Role
@@ -18,11 +20,14 @@ from devices.models import Appearance, Device, Extension, Site
 from devices.settings_tree import phone_settings
 from devices.user_agent import parse_agent
 from portal import demo
-from provisioning import claims, clones
+from provisioning import claims, clones, replaying
 from provisioning.compiling import compile_full
 from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent, Incident, LastSeen, Lock, Proof, Window
+from security.models import Ban
 from security.networks import parse_address
+from security.pressure import RULES, Rules
+from security.what_if import replay
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +116,21 @@ def test_there_are_incidents_of_three_kinds_and_one_goes_on(facts: demo.DemoFact
     assert str(found["ban"].network) in {row["network"] for row in DATA["bans"]}
     assert str(found["silence"].site) == "Harbour Street"
     assert [step.what for step in found["storm"].steps.all()] == ["opened", "told", "noted", "ended"]
+
+
+def test_there_is_something_to_try_other_thresholds_on(facts: demo.DemoFacts) -> None:
+    now = timezone.now()
+    days = now - timedelta(days=4)
+    ban = Ban.objects.get(step=1)
+
+    as_it_is, stricter = (
+        sorted(str(one.network) for one in replay(replaying.events(days, now), rules))
+        for rules in (RULES, Rules(base=5))
+    )
+
+    assert str(ban.network) == DATA["scans"][0]["address"]
+    assert as_it_is == [str(ban.network)]
+    assert stricter == sorted(row["address"] for row in DATA["scans"])
 
 
 def test_every_phone_compiles_and_its_agent_is_its_own(facts: demo.DemoFacts) -> None:
