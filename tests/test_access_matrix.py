@@ -17,6 +17,7 @@ from devices.models import (
     Device,
     Directory,
     Extension,
+    Holiday,
     Key,
     Profile,
     ProfileKey,
@@ -83,7 +84,7 @@ STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
-    RawValue, Contact, Directory, Site, SiteNetwork, Ban, AllowedNetwork,
+    RawValue, Contact, Directory, Holiday, Site, SiteNetwork, Ban, AllowedNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent, Incident,
     IncidentStep, AuditEntry,
 )  # fmt: skip
@@ -332,7 +333,7 @@ def test_every_model_of_an_account_is_watched_here() -> None:
     """A new model with an account or a phone joins the snapshot, or is named as a machine's."""
     written_by_machines = {
         "Claim", "LastSeen", "CheckInHour", "Proof", "Upload", "JobItem",
-        "Told",
+        "Told", "CheckInDay", "UnknownTime",
     }  # fmt: skip
     ours = {
         model.__name__
