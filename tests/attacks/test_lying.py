@@ -1,6 +1,6 @@
 """Who lies about his address gains nothing: one address has one standing, one ban, one rate.
 
-Issue 5, "done when" 7, against the whole product; tests/security/test_client_ip.py says which address is believed.
+Issue 5, "done when" 7, in the whole product; tests/security/test_client_ip.py says which address is believed.
 """
 
 from collections.abc import Callable

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from tests.bench import private_url, refusals, silence, storm, what_if
+from tests.bench import attacks, private_url, refusals, silence, storm, what_if
 
 TRIALS = {
+    "attacks": attacks,
     "private": private_url,
     "refusals": refusals,
     "silence": silence,
