@@ -86,7 +86,7 @@ def agent_of(mac: str) -> str:
 def settled(home: Household, directory: Path, each: int) -> list[Member]:
     """Enter them in bulk, and wait until all of their files are published."""
     places = [(address, str(directory / f"{at}.json")) for at, address in enumerate(ADDRESSES)]
-    filled = home.command("shell", "-v", "0", "-c", FILL.format(places=places, each=each))
+    filled = home.command("shell", "-v", "0", "-c", FILL.format(places=places, each=each), timeout=1800)
     if filled.returncode:
         raise SystemExit(filled.stderr)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -13,10 +13,14 @@ from tests.e2e.household import Household
 @pytest.fixture(scope="session")
 def household(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
     """`manage.py up`, running; on the suite's second run it works on PostgreSQL."""
+    yield from installation(tmp_path_factory, "e2e")
+
+
+def installation(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[Household]:
+    """An installation of this name with data and database of its own."""
     server = os.environ.get("LATCHKEY_TEST_DATABASE_URL")
-    home = Household(
-        tmp_path_factory.mktemp("e2e") / "data", database_url=_fresh_database(server) if server else None
-    )
+    url = _fresh_database(server, name) if server else None
+    home = Household(tmp_path_factory.mktemp(name) / "data", database_url=url)
     try:
         home.start()
         home.key = home.make_key("acme", "manager")
@@ -25,8 +29,8 @@ def household(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Household]:
         home.kill()
 
 
-def _fresh_database(server: str) -> str:
-    name = f"e2e_{os.getpid()}"
+def _fresh_database(server: str, word: str) -> str:
+    name = f"{word}_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))

@@ -130,14 +130,14 @@ class Household:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
         )
 
     def make_key(self, account: str, role: str) -> str:

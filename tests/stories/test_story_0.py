@@ -65,7 +65,7 @@ class Campus:
 
     def __init__(self, home: Household, numbers: Numbers, rows: list[list[str]], edges: list[int]) -> None:
         self.home, self.numbers, self.edges = home, numbers, edges
-        self.root = "http://phones.example.org/"
+        self.root = f"http://127.0.0.1:{home.phones_port}/"
         self.single = [mac for mac, token in rows if not token]
         self.private = [(mac, token) for mac, token in rows if token]
 
