@@ -299,7 +299,7 @@ class _Filling:
         """Who asked for phones that nobody has: some of it too little for a ban."""
         for at, row in enumerate(self.data["scans"]):
             macs = [f"00005e90{at:02x}{number:02x}" for number in range(row["macs"])]
-            scan(row["address"], row["days_ago"], macs, now=self.now)
+            scan(row["address"], row["days_ago"], macs, agent=row["agent"], now=self.now)
 
     def _incidents(self) -> None:
         """What went wrong before: told, noted, and over. A ban where phones live opens its own."""

@@ -10,10 +10,8 @@ from security import pressure
 from security.networks import origin_of, parse_address
 from security.pressure import Facts, Key
 
-AGENT = "Yealink SIP-T46S 66.85.0.5"
 
-
-def scan(address: str, days_ago: int, macs: Iterable[str], *, now: datetime) -> None:
+def scan(address: str, days_ago: int, macs: Iterable[str], *, agent: str, now: datetime) -> None:
     """One try a second; the address is banned when the rules say so, and leaves no key from then on."""
     number, at = parse_address(address), now - timedelta(days=days_ago)
     keys: list[Key] = []
@@ -31,7 +29,7 @@ def scan(address: str, days_ago: int, macs: Iterable[str], *, now: datetime) -> 
                 address=f"{number:x}",
                 rule="R11",
                 outcome="refused",
-                agent=AGENT,
+                agent=agent,
                 key=key.kind,
                 label=key.label,
             )
