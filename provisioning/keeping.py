@@ -17,6 +17,7 @@ from provisioning import removing, replaying, shortening, tokens
 from provisioning.gate import TokenKind
 from provisioning.models import (
     Approval,
+    CheckInDay,
     CheckInHour,
     Claim,
     Denial,
@@ -32,6 +33,7 @@ from provisioning.models import (
     ResyncRequest,
     Swept,
     Token,
+    UnknownTime,
     Upload,
     Window,
 )
@@ -194,6 +196,15 @@ KEPT: tuple[Kept, ...] = (
         "Check-ins by the hour",
         Term(months=13),
         rows(lambda cut: CheckInHour.objects.filter(hour__lt=cut), "hour"),
+    ),
+    Kept(
+        "check-in-days",
+        "Check-ins by place and quarter of an hour, and when we did not listen",
+        Term(days=60),
+        both(
+            rows(lambda cut: CheckInDay.objects.filter(day__lt=cut.date()), "day"),
+            rows(lambda cut: UnknownTime.objects.filter(until__lt=cut), "until"),
+        ),
     ),
     Kept(
         "proofs",

@@ -22,6 +22,7 @@ from provisioning.models import (
     JobItem,
     ProvedHour,
     Token,
+    UnknownTime,
     Upload,
     Window,
 )
@@ -102,6 +103,10 @@ def upload(device: Device, at: datetime) -> Upload:
 
 def hour(device: Device, at: datetime) -> CheckInHour:
     return CheckInHour.objects.create(device=device, hour=at, count=1)
+
+
+def unknown(device: Device, at: datetime) -> UnknownTime:
+    return UnknownTime.objects.create(since=at - DAY, until=at, why="held")
 
 
 def key(device: Device, at: datetime) -> FailureKey:

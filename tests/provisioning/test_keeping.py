@@ -12,11 +12,12 @@ from django.utils import timezone
 from accounts.models import Account, AuditEntry
 from devices.models import Device
 from portal.celery import app
-from provisioning import incidents, keeping, store, tasks, tokens, wire
+from provisioning import incidents, keeping, quarters, store, tasks, tokens, wire
 from provisioning.gate import TokenKind
 from provisioning.keeping import KEPT, Term
 from provisioning.models import (
     Approval,
+    CheckInDay,
     Claim,
     Denial,
     DeviceEvent,
@@ -45,6 +46,7 @@ from tests.provisioning.kept import (
     proved_hour,
     served,
     session,
+    unknown,
     upload,
     what_if,
     window,
@@ -68,6 +70,7 @@ ROWS: list[tuple[str, Maker]] = [
     ("claims", lambda device, at: claimed(device, at=at)),
     ("claims", lambda device, at: dead_token(device, at).claim or claimed(device)),
     ("check-ins", hour),
+    ("check-in-days", unknown),
     ("proofs", lambda device, at: proved(device, at=at)),
     ("approvals", card),
     ("windows", window),
@@ -96,6 +99,16 @@ def test_what_is_older_goes_and_what_is_younger_stays(line: str, make: Maker, lo
 
     assert not type(row)._default_manager.filter(pk=row.pk).exists()
     assert Swept.objects.get(name=line).gone >= 1
+
+
+@pytest.mark.parametrize(("days", "stays"), [(60, True), (61, False)])
+def test_the_counts_of_a_day_stay_sixty_days(days: int, stays: bool, locked: Device) -> None:
+    day = (NOW - days * DAY).date()
+    CheckInDay.objects.create(account=locked.account, day=day, quarters=quarters.NONE)
+
+    keeping.sweep(NOW)
+
+    assert CheckInDay.objects.exists() is stays
 
 
 def test_every_line_of_the_table_is_proved_here() -> None:
