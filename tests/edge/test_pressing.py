@@ -349,7 +349,9 @@ def test_a_former_private_url_proves_nothing(edge: ServedEdge, shelf: Shelf) -> 
     for number in range(10):
         mac, token = f"00005e55{number:04x}", f"{number:04x}" + TOKEN[4:]
         code = f"11111111-2222-4333-8444-{number:012x}"
-        facts = token_facts(TokenKind.FORMER, mac=mac, code=code, superseded=True, until=time.time() + 86400)
+        known = ((parse_origin(HERE), time.time() - 3600),)
+        later = {"superseded": True, "until": time.time() + 86400, "origins": known}
+        facts = token_facts(TokenKind.FORMER, mac=mac, code=code, **later)
         shelf.token(facts, token)
         shelf.file(BODY, token=token, name=f"{mac}.cfg", code=code)
     scan(edge, 10)
