@@ -1,6 +1,7 @@
 """How soon a silence is heard, and how often one is heard that is none: simulated weeks with seeds.
 
-Issue 5, "done when" 4. Hours are simulated ones; nothing here needs a server or a database.
+Issue 5, "done when" 4. Hours are simulated ones. `rows` and `places` go through a database of their own, and
+run when they are asked for, one at a time.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 
 from provisioning import shortfall
+from tests.bench import silence_rows
 from tests.provisioning.quiet_town import DAY, WEEK, Alarm, Site, Watch, local, outage, site, the_day, town
 
 PARTS = ("heard", "weeks", "tails")
@@ -24,7 +26,9 @@ Row = tuple[str, str, str, bool]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=", ".join(PARTS))
+    parts = ", ".join((*PARTS, "rows", "places"))
+    parser.add_argument("parts", nargs="*", default=PARTS, metavar="part", help=parts)
+    parser.add_argument("--places", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--sites", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=6)
@@ -33,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a table of goals and figures; 1 when a goal is missed."""
     trials = {"heard": _heard, "weeks": _weeks, "tails": _tails}
+    trials |= {"rows": silence_rows.heard, "places": silence_rows.places}
     missed = 0
     print(f"seed {options.seed}")
     for part in options.parts:
