@@ -101,8 +101,8 @@ def _with_codes(keys: Sequence[Key]) -> list[list[Any]]:
 def open_incidents(ban: Ban, now: datetime) -> None:
     """An incident for each account whose phones live there, and its people told, once (B5)."""
     for account in standing.accounts_at(ban.network, now):
-        if incidents.found(Incident.Kind.BAN, account, _subject(ban)) is not None:
-            continue
+        if Incident.objects.filter(kind=Incident.Kind.BAN, account=account, subject=_subject(ban)).exists():
+            continue  # also when a person has closed it while the ban stands
         living = standing.proved_at(ban.network, now).filter(account=account).count()
         until = sentences.when(ban.ends_at, account.time_zone, now=now)
         phones = "one of your phones lives" if living == 1 else f"{living:,} of your phones live"

@@ -1,6 +1,6 @@
 """Incidents: opened once, told once, ended with a reason; every step of it on one timeline."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,7 @@ from security.networks import Network
 
 Kind = Incident.Kind
 What = IncidentStep.What
+KNOWN_FOR = timedelta(hours=1)
 
 
 def found(kind: Incident.Kind, account: Account, subject: str) -> Incident | None:
@@ -40,9 +41,13 @@ def open_(
     """The one that is going on, or a new one whose people are told by e-mail after the commit.
 
     For one that is going on a changed title or evidence is kept, and a changed title becomes a step. What
-    evidence people see of, and how, says `incident_words`.
+    evidence people see of, and how, says `incident_words`. What a person has closed within the hour is
+    handed back as it ended: he knows of it. What goes on for longer is told anew.
     """
     incident: Incident
+    closed = _closed_by_a_person(kind, account, subject, now)
+    if closed is not None:
+        return closed
     with transaction.atomic():
         incident, is_new = Incident.objects.select_for_update().get_or_create(
             kind=kind,
@@ -65,6 +70,16 @@ def open_(
             return incident
         refresh(incident, title=title, evidence=evidence, now=now)
     return incident
+
+
+def _closed_by_a_person(
+    kind: Incident.Kind, account: Account, subject: str, now: datetime
+) -> Incident | None:
+    newest = Incident.objects.filter(kind=kind, account=account, subject=subject).first()
+    if newest is None or newest.ended_at is None or now - newest.ended_at >= KNOWN_FOR:
+        return None
+    by_hand = newest.steps.filter(what=What.ENDED).exclude(by="").exists()
+    return newest if by_hand else None
 
 
 def refresh(incident: Incident, *, title: str, evidence: dict[str, Any] | None = None, now: datetime) -> bool:

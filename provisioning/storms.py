@@ -148,11 +148,12 @@ def _follow(rows: list[Incident], now: datetime) -> int:
         if phone.at <= rushed:
             by_account[phone.account].add(phone.device)
     there = {row.account_id for row in rows}
-    rows += [
+    opened = [
         _open(origin, account, len(phones), began=began, rushed=rushed, proved=proved)
         for account, phones in by_account.items()
         if account not in there
     ]
+    rows += [row for row in opened if row.ended_at is None]
     counts = {row.pk: max(len(by_account[row.account_id]), row.evidence["state"]["phones"]) for row in rows}
     behind = _Behind(origin, began, rushed, proved, sum(counts.values()), _strangers(origin, began), now)
     for row in rows:

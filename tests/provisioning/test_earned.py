@@ -17,6 +17,7 @@ from provisioning import (
     earned,
     entering,
     files,
+    incidents,
     keeper,
     pressed,
     publishing,
@@ -218,6 +219,7 @@ def test_what_the_drain_proves_ends_it_too(stage: Stage) -> None:
 @pytest.mark.rule("B5")
 def test_a_phone_that_shows_itself_at_a_banned_address_has_its_account_told(stage: Stage) -> None:
     (phone,) = stage.working(1)
+    (later,) = stage.working(1)
     stage.scan(11)
     stage.drain()
     assert not Incident.objects.exists()
@@ -227,6 +229,15 @@ def test_a_phone_that_shows_itself_at_a_banned_address_has_its_account_told(stag
 
     assert stage.is_banned
     assert Incident.objects.get().account == stage.tree.acme
+
+    # What a person has closed while the ban stands is not opened again by the next phone that comes.
+    row = Incident.objects.get()
+    incidents.close(row, by=stage.tree.ana, reason="We know who it is", now=row.opened_at)
+    stage.polls(later)
+    stage.drain()
+
+    assert stage.is_banned
+    assert Incident.objects.get().how_ended == "We know who it is"
 
 
 @pytest.mark.rule("B7")

@@ -107,6 +107,21 @@ def test_what_has_ended_stays_as_it_ended(tree: Tree, now: datetime) -> None:
     assert opened(tree.acme, now + 4 * MINUTE) != row
 
 
+@pytest.mark.parametrize(("later", "again"), [(59 * MINUTE, False), (60 * MINUTE, True)])
+def test_what_a_person_has_closed_is_not_opened_again_for_an_hour(
+    later: timedelta, again: bool, tree: Tree, now: datetime, asked: list[tuple[str, int, str]]
+) -> None:
+    row = incidents.close(opened(tree.acme, now), by=tree.ana, reason="We know", now=now)
+
+    handed = opened(tree.acme, now + later, title="The same")
+
+    assert (handed != row) is again
+    assert len(asked) == (2 if again else 1)
+    row.refresh_from_db()
+    assert (row.title, row.how_ended) == (f"{AWAY} is banned", "We know")
+    assert opened(tree.globex, now + later).ended_at is None
+
+
 def test_it_never_ends_before_it_began(tree: Tree, now: datetime) -> None:
     row = opened(tree.acme, now)
 

@@ -320,6 +320,23 @@ def test_what_a_person_has_closed_is_not_opened_again(tree: Tree, now: datetime)
     assert storm().how_ended == "We tested the generator"
 
 
+def test_one_account_closes_its_own_row_alone(
+    tree: Tree, now: datetime, asked: list[tuple[str, int, str]]
+) -> None:
+    notes = all_came(make_crowd(tree.acme, 110), now) + all_came(make_crowd(tree.globex, 20), now)
+    drained(sorted(notes, key=lambda note: note.at))
+    ours = Incident.objects.get(account=tree.acme)
+    incidents.close(ours, by=tree.ana, reason="We tested the generator", now=now + MINUTE)
+
+    for minutes in (2, 3, 12):
+        storms.sweep(now + minutes * MINUTE)
+
+    assert Incident.objects.count() == 2
+    assert [account for _, account, _ in asked] == [tree.globex.pk]
+    ours.refresh_from_db()
+    assert ours.how_ended == "We tested the generator"
+
+
 def test_the_next_power_cut_is_a_new_one(tree: Tree, now: datetime) -> None:
     crowd = make_crowd(tree.acme, 120)
     drained(all_came(crowd, now))
