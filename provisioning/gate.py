@@ -372,6 +372,8 @@ def decide_private(facts: PrivateFacts) -> Verdict:
         return Verdict(Outcome.REFUSED, "O0")
     if not facts.known or facts.overloaded:
         return Verdict(Outcome.HELD, "G6")
+    if token is None and facts.caller.browser:  # a page's images of such URLs must not ban the office
+        return Verdict(Outcome.REFUSED, "T5", key=KeyKind.BROWSER)
     if token is None:
         return Verdict(Outcome.REFUSED, "T5", key=KeyKind.BAD_TOKEN)
     if token.is_dead(now, address):

@@ -22,6 +22,7 @@ from provisioning.edge.store import Found, Store
 from provisioning.gate import (
     Asked,
     Caller,
+    KeyKind,
     Method,
     Outcome,
     PrivateFacts,
@@ -98,6 +99,8 @@ class PrivatePath:
                 asked = self._names.below_private(facts.family, record.model, facts.mac, segments)
         blocked = found.tables.blocked.holds(where.address, now)
         caller = where.blocked_caller if blocked else where.caller
+        if record is None and call.is_browser:
+            caller = Caller(where.address, browser=True)
         verdict = decide_private(PrivateFacts(now, call.method, asked, caller, facts, found.known))
         if record is None:
             self._refuse(verdict, inquiry, None)
@@ -240,7 +243,7 @@ class PrivatePath:
         if record is None and verdict.outcome is Outcome.HELD:
             self._notes.count(verdict, where)
             return
-        label = inquiry.token_hash[:LABEL]
+        label = inquiry.token_hash[:LABEL] if verdict.key is not KeyKind.BROWSER else ""
         self._notes.fold(
             Note(
                 at=round(inquiry.now, 3),

@@ -3,6 +3,8 @@
 Issue 5, "done when" 2.
 """
 
+import random
+
 import pytest
 
 from provisioning.gate import Outcome
@@ -50,6 +52,26 @@ def test_a_page_with_a_thousand_images_of_phones_files_leaves_one_key(scene: Sce
     newcomer = Handset("00005e00b001", OFFICE)
     scene.boots(newcomer)
     assert newcomer.folder
+    assert scene.boots(desk).status == 200
+
+
+@pytest.mark.rule("T5")
+@pytest.mark.parametrize("how", PAGES)
+def test_a_page_with_images_of_private_urls_leaves_one_key(scene: Scene, how: str) -> None:
+    """Tokens that were never issued, a thousand of them; whoever knows a phone's own is that phone still."""
+    desk = scene.settle("00005e00b002", OFFICE)
+    dice = random.Random(7)
+    tokens = ["".join(dice.choices("abcdefghij0123456789", k=40)) for _ in range(1000)]
+
+    got = [
+        scene.ask(f"/d/{token}/00005e00b002.cfg", OFFICE, CHROME, headers=lines(PAGES[how]))
+        for token in tokens
+    ]
+    scene.passes(MINUTE)
+
+    assert {(reply.status, reply.body) for reply in got} == {(404, b"")}
+    assert keys_at(OFFICE) == [("browser", "")]
+    assert not Ban.objects.exists()
     assert scene.boots(desk).status == 200
 
 

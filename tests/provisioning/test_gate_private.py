@@ -184,6 +184,8 @@ THE_REST = [
     case("a token that was never issued", private(None), refused("T5", key=KeyKind.BAD_TOKEN), "O6"),
     case("never issued, from a banned address", private(None, caller(AWAY, banned=True)),
          refused("T5", key=KeyKind.BAD_TOKEN), "O6"),
+    case("never issued, asked for by a browser", private(None, caller(AWAY, browser=True)),
+         refused("T5", key=KeyKind.BROWSER), "O6"),
 ]  # fmt: skip
 
 
