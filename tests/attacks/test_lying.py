@@ -15,7 +15,7 @@ from security.models import Ban
 from tests.attacks.scene import Handset, Scene, agent_of, bans_at, keys_at, unknown
 from tests.provisioning.inside_edge import Headers, Reply
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 
 LIAR, VICTIM, PROXY = "192.0.2.66", "203.0.113.10", "10.0.0.1"
 Asks = Callable[[int, Headers], Reply]

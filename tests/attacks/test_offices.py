@@ -26,7 +26,7 @@ from tests.portal.reading import said
 from tests.tree import user_of
 from tests.world import signed_in
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 
 OFFICE = "203.0.113.10"
 
