@@ -219,7 +219,6 @@ def test_what_the_drain_proves_ends_it_too(stage: Stage) -> None:
 @pytest.mark.rule("B5")
 def test_a_phone_that_shows_itself_at_a_banned_address_has_its_account_told(stage: Stage) -> None:
     (phone,) = stage.working(1)
-    (later,) = stage.working(1)
     stage.scan(11)
     stage.drain()
     assert not Incident.objects.exists()
@@ -230,14 +229,26 @@ def test_a_phone_that_shows_itself_at_a_banned_address_has_its_account_told(stag
     assert stage.is_banned
     assert Incident.objects.get().account == stage.tree.acme
 
-    # What a person has closed while the ban stands is not opened again by the next phone that comes.
+
+@pytest.mark.rule("B5")
+def test_what_a_person_has_closed_is_not_told_again_while_the_ban_stands(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, str]] = []
+    monkeypatch.setattr(publishing, "tell_later", lambda *what: asked.append(what))
+    phone, later = stage.working(2)
+    stage.scan(11)
+    stage.polls(phone)
+    stage.drain()
     row = Incident.objects.get()
     incidents.close(row, by=stage.tree.ana, reason="We know who it is", now=row.opened_at)
+
     stage.polls(later)
     stage.drain()
 
     assert stage.is_banned
     assert Incident.objects.get().how_ended == "We know who it is"
+    assert [what for what, _, _ in asked] == ["banned"]
 
 
 @pytest.mark.rule("B7")
