@@ -9,6 +9,7 @@ from devices.models import (
     Device,
     Directory,
     Extension,
+    Holiday,
     Key,
     Profile,
     ProfileKey,
@@ -23,6 +24,13 @@ from devices.models import (
 class SiteAdmin(LookOnly):
     list_display = ("name", "account", "time_zone", "created_at")
     list_select_related = ("account",)
+    search_fields = ("name", "account__slug")
+
+
+@admin.register(Holiday)
+class HolidayAdmin(LookOnly):
+    list_display = ("day", "name", "account", "site")
+    list_select_related = ("account", "site")
     search_fields = ("name", "account__slug")
 
 

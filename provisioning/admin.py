@@ -21,6 +21,7 @@ from provisioning.models import (
     ProvedHour,
     Stamp,
     Token,
+    UnknownTime,
     Window,
 )
 
@@ -104,6 +105,13 @@ class FailureKeyAdmin(LookOnly):
 @admin.register(ProvedHour)
 class ProvedHourAdmin(LookOnly):
     list_display = ("hour", "first", "last", "counts")
+
+
+@admin.register(UnknownTime)
+class UnknownTimeAdmin(LookOnly):
+    list_display = ("since", "until", "why", "account", "site")
+    list_filter = ("why",)
+    list_select_related = ("account", "site")
 
 
 @admin.register(Incident)
