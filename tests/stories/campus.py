@@ -12,9 +12,9 @@ from django.utils import timezone
 from accounts.models import Account
 from devices import secrets as sealed
 from devices.models import Appearance, Device, Extension, Site
-from provisioning import earned, publishing
+from provisioning import earned, publishing, wire
 from provisioning.gate import State
-from provisioning.models import DeviceEvent, Incident, Lock, Proof
+from provisioning.models import DeviceEvent, Incident, Lock, Proof, Token
 from security.models import Ban
 from security.networks import origin_of, parse_address
 from tests.e2e.fill import fill
@@ -23,33 +23,36 @@ SLUG = "initech"
 LONG_AGO = timedelta(days=3)
 
 
-def settle(private: int, single: int, path: str, *, home: str, other: str) -> None:
-    """Phones that have lived at home for days, at a site with another line to the world.
+def settle(private: int, single: int, path: str, *, homes: list[str], other: str) -> None:
+    """Phones that have come by these lines to the world for days, at a site that has another one.
 
     The path gets [MAC, token] of those with a private URL, and [MAC, ""] of those that ask at the root.
     """
     account, now = Account.objects.get(slug=SLUG), timezone.now()
     site = Site.objects.create(account=account, name="Campus")
-    for address in (home, other):
+    for address in (*homes, other):
         origin = origin_of(parse_address(address))
         site.networks.create(account=account, first=origin.hex_first, last=origin.hex_last)
-    told = _single_step(account, single, home)
-    fill(private, path, slug=SLUG, source=home)
+    told = _single_step(account, single, homes)
+    fill(private, path, slug=SLUG, source=homes[0])
     told += json.loads(Path(path).read_text())
     phones = list(Device.objects.filter(mac__in=[mac for mac, _ in told]))
     Device.objects.filter(pk__in=[phone.pk for phone in phones]).update(site=site)
     Lock.objects.filter(device__in=phones).update(bound_site=site)
-    origin = origin_of(parse_address(home))
-    proof = {"first": origin.hex_first, "last": origin.hex_last, "at": now - LONG_AGO}
-    Proof.objects.bulk_create([Proof(device=phone, **proof) for phone in phones], batch_size=1000)
+    origins = [origin_of(parse_address(home)) for home in homes]
+    used = {wire.pack_network(origin): (now - LONG_AGO).timestamp() for origin in origins}
+    Token.objects.filter(device__in=phones).update(origins=used)
+    for origin in origins:
+        proof = {"first": origin.hex_first, "last": origin.hex_last, "at": now - LONG_AGO}
+        Proof.objects.bulk_create([Proof(device=phone, **proof) for phone in phones], batch_size=1000)
     publishing.republish_all()
     earned.publish_all(now)
     Path(path).write_text(json.dumps(told))
 
 
-def _single_step(account: Account, number: int, home: str) -> list[list[str]]:
+def _single_step(account: Account, number: int, homes: list[str]) -> list[list[str]]:
     """Phones that cannot be moved: they poll at the root URL, and did so on other days."""
-    origin, now = origin_of(parse_address(home)), timezone.now()
+    origin, now = origin_of(parse_address(homes[0])), timezone.now()
     phones = Device.objects.bulk_create(
         [
             Device(
@@ -70,19 +73,10 @@ def _single_step(account: Account, number: int, home: str) -> list[list[str]]:
     )
     bound = {"bound_first": origin.hex_first, "bound_last": origin.hex_last}
     Lock.objects.bulk_create([Lock(device=phone, state=State.LOCKED.value, **bound) for phone in phones])
-    came = {"what": "request", "outcome": "bootstrap", "rule": "R4", "address": home}
+    came = {"what": "request", "outcome": "bootstrap", "rule": "R4", "at": now - LONG_AGO}
+    came |= {"details": {"check_in": True}, "account": account}
     DeviceEvent.objects.bulk_create(
-        [
-            DeviceEvent(
-                device=phone,
-                account=account,
-                mac=phone.mac,
-                at=now - LONG_AGO,
-                details={"check_in": True},
-                **came,
-            )
-            for phone in phones
-        ]
+        [DeviceEvent(device=d, mac=d.mac, address=home, **came) for d in phones for home in homes]
     )
     return [[phone.mac, ""] for phone in phones]
 

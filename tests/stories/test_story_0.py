@@ -22,7 +22,8 @@ from tests.simulator.wires import QuickLine
 
 pytestmark = [pytest.mark.xdist_group("story0"), pytest.mark.timeout(900)]
 
-HOME, OTHER = "127.60.0.1", "127.60.0.2"  # the campus's two lines to the world
+# The campus's lines to the world: two by which its phones have come for days, and one for when those fail.
+HOME, SECOND, OTHER = "127.60.0.1", "127.60.0.2", "127.60.0.3"
 ENTERED = "Yealink SIP-T46S 66.86.0.15 {colons}"
 SINGLE = "VP530P 23.70.0.40 {mac}"
 PACE = 0.2  # of our seconds in one of a phone's: five seconds until the next try are one
@@ -118,9 +119,10 @@ def campus(
     """Settled for days, on an installation with two edges."""
     numbers: Numbers = request.param
     path = tmp_path_factory.mktemp("campus") / "phones.json"
+    places = f"homes={[HOME, SECOND]!r}, other={OTHER!r}"
     script = (
         f"from tests.stories.campus import settle; "
-        f"settle({numbers.private}, {numbers.single}, {str(path)!r}, home={HOME!r}, other={OTHER!r})"
+        f"settle({numbers.private}, {numbers.single}, {str(path)!r}, {places})"
     )
     told = household.command("shell", "-v", "0", "-c", script)
     assert told.returncode == 0, told.stderr
@@ -210,10 +212,10 @@ def test_an_attacker_among_them_gets_nothing_and_harms_nobody(campus: Campus) ->
     ]  # a neighbour behind the same address: nothing tells him apart
     asked, tally = asyncio.run(attack(campus))
     late = steal(campus, campus.private[STOLEN][0])
-    told = campus.drained(HOME, began, numbers.private)
+    told = campus.drained(SECOND, began, numbers.private)
     (ban,) = told["bans"]
     suspected = eventually(
-        lambda: len(found := campus.told(HOME, began)["suspected"]) >= STOLEN and found, what="the clones"
+        lambda: len(found := campus.told(SECOND, began)["suspected"]) >= STOLEN and found, what="the clones"
     )
 
     assert all(got)
@@ -228,7 +230,7 @@ def test_an_attacker_among_them_gets_nothing_and_harms_nobody(campus: Campus) ->
     # The campus was told with the evidence, and each phone that he has asked for shows it at its next poll.
     (alert,) = [one for one in told["incidents"] if one["kind"] == "ban"]
     assert (alert["account"], alert["over"]) == ("initech", False)
-    assert HOME in alert["title"]
+    assert SECOND in alert["title"]
     assert len(alert["evidence"]["keys"]) == ban["keys"]
     assert alert["evidence"]["phones of yours proved there"] == numbers.phones
     assert suspected == sorted(stolen)
@@ -238,7 +240,7 @@ def test_an_attacker_among_them_gets_nothing_and_harms_nobody(campus: Campus) ->
 def steal(campus: Campus, mac: str) -> bool:
     """Ask for a phone of the campus at the root, and use what one is given; whether it was anything."""
     at = ("127.0.0.1", campus.edges[0])
-    thief = Phone(mac, ENTERED.format(colons=spelled(mac)), campus.root, HOME, connect_to=at)
+    thief = Phone(mac, ENTERED.format(colons=spelled(mac)), campus.root, SECOND, connect_to=at)
     return bool(thief.boot().moved and thief.boot().secrets)
 
 
@@ -248,13 +250,13 @@ async def attack(campus: Campus) -> tuple[list[Asked], Tally]:
     answers: list[Asked] = []
 
     async def try_on(at: int) -> None:
-        line = QuickLine(HOME, connect_to=campus.edge(at), keeps=True)
+        line = QuickLine(SECOND, connect_to=campus.edge(at), keeps=True)
         for mac in macs:
             url, agent = f"{campus.root}{mac}.cfg", ENTERED.format(colons=spelled(mac))
             answers.append(await line.ask(url, agent))
         line.hang_up()
 
-    phones = [member for member in campus.phones(HOME) if member.private]
+    phones = [member for member in campus.phones(SECOND) if member.private]
     async with asyncio.TaskGroup() as group:
         polling = group.create_task(campus.crowd(phones, polls=3, poll_after=30.0).day(lasts=WITHIN))
         for at in range(16):
