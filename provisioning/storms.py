@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count
 
 from accounts.models import Account
 from devices.models import Device
@@ -63,9 +63,8 @@ def look(check_ins: Iterable[tuple[Device, int, datetime]]) -> None:
 def _look_at(
     origin: Network, batch: Sequence[tuple[datetime, int]], after: datetime, until: datetime
 ) -> None:
-    """Judge the busiest minute at this address; one storm after the other needs a calm time between them."""
-    lately = Q(ended_at=None) | Q(ended_at__gt=after - CALM)
-    if Incident.objects.filter(lately, kind=STORM, first=origin.hex_first).exists():
+    """Judge the busiest minute at this address, unless a storm is going on there."""
+    if Incident.objects.going_on().filter(kind=STORM, first=origin.hex_first).exists():
         return
     proofs = Proof.objects.filter(first=origin.hex_first, at__gt=after, at__lte=until)
     rows = list(proofs.values_list("device_id", "device__account_id", "at"))

@@ -342,10 +342,10 @@ def test_the_next_power_cut_is_a_new_one(tree: Tree, now: datetime) -> None:
     drained(all_came(crowd, now))
     storms.sweep(now + 11 * MINUTE)
 
-    drained(all_came(crowd, now + HOUR))
+    drained(all_came(crowd, now + 12 * MINUTE))
 
     assert Incident.objects.filter(kind="storm").count() == 2
-    assert Incident.objects.going_on().get().opened_at == now + HOUR
+    assert Incident.objects.going_on().get().opened_at == now + 12 * MINUTE
 
 
 def test_what_comes_at_the_same_time_every_day_is_told_once(
