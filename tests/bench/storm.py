@@ -146,6 +146,6 @@ def say(tally: Tally, told: dict[str, Any], took: float) -> int:
     print(f"  check-ins answered {answered}, in the rows {told['check_ins']}")
     print(f"  bans of the eight addresses: {told['bans']}")
     print(f"  the scanner: banned {bans or 'never'}")
-    served, kept = tally.served == tally.phones, told["check_ins"] == answered
+    served, kept = tally.served == tally.phones, told["check_ins"] >= answered
     met = served and kept and not told["bans"] and told["scanner"] and took <= GOAL
     return 0 if met else 1
