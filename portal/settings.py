@@ -301,6 +301,7 @@ SPECTACULAR_SETTINGS = {
         "DifferenceKindEnum": "provisioning.api.customers.KINDS",
         "PolicyKindEnum": "provisioning.api.policies.KINDS",
         "BanKindEnum": "security.models.Ban.Kind",
+        "IncidentKindEnum": "provisioning.models.Incident.Kind",
         "FailureKindEnum": "provisioning.api.addresses.FAILURE_KINDS",
     },
     "POSTPROCESSING_HOOKS": [

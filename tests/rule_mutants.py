@@ -33,7 +33,8 @@ MUTANTS = [
         "G1", "counts the banned", 'Outcome.REFUSED, "G1")', 'Outcome.REFUSED, "G1", key=KeyKind.BAD_PATH)'
     ),
     Mutant("G2", "serves browsers", "if caller.browser:", "if False:"),
-    Mutant("G2", "counts browsers as paths", "key=KeyKind.BROWSER", "key=KeyKind.BAD_PATH"),
+    Mutant("G2", "counts browsers as paths", '"G2", key=KeyKind.BROWSER', '"G2", key=KeyKind.BAD_PATH'),
+    Mutant("T5", "counts a page's images one by one", "token is None and facts.caller.browser", "False"),
     Mutant(
         "G3",
         "takes any method",

@@ -35,6 +35,8 @@ def test_ctrl_c_ends_it(household: Household) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background has Ctrl-C ignored, and it would be here as well.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert playing.stdout is not None
     for line in playing.stdout:
