@@ -59,6 +59,7 @@ LISTS = (
     "/profiles/{profile}/phones/",
     "/incidents/",
     "/incidents/{incident}/",
+    "/audit/",
     "/people/",
     "/keys/",
 )

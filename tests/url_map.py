@@ -108,7 +108,7 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
     **dict.fromkeys(("customers", "policies", "powers", "extensions", "hardening"), _none),
     **dict.fromkeys(("address-unblock", "bans", "ban-add", "allowances", "allowance-add"), _none),
-    "incidents": _none,
+    **dict.fromkeys(("incidents", "audit"), _none),
     **dict.fromkeys(("incident", "incident-note", "incident-close"), _code("incident")),
     "ban-lift": _code("ban"),
     "what-if": _none,
