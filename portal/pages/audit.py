@@ -59,22 +59,28 @@ def listing(request: PageRequest) -> HttpResponse:
     """The newest entries of the reader's accounts; older ones a page at a time."""
     asked = {name: request.GET.get(name, "").strip()[:LONGEST] for name in ("q", "kind", "account")}
     rows = _asked_for(AuditEntry.objects.visible_to(request.actor), **asked)
-    before = request.GET.get("before", "")
-    if before.isdecimal():
-        rows = rows.filter(pk__lt=int(before))
-    found = list(rows.select_related("account").order_by("-pk")[: A_PAGE + 1])
+    before = _before(request)
+    if before is not None:
+        rows = rows.filter(Q(at__lt=before.at) | Q(at=before.at, pk__lt=before.pk))
+    found = list(rows.select_related("account").order_by("-at", "-pk")[: A_PAGE + 1])
     shown = found[:A_PAGE]
     context = {
         "section": "audit",
         "lines": _lines(request, shown),
         "asked": asked,
         "kinds": KINDS.items(),
-        "older": shown[-1].pk if len(found) > A_PAGE else None,
-        "is_first": not before,
+        "older": shown[-1].code if len(found) > A_PAGE else None,
+        "is_first": before is None,
         "several": len({entry.account_slug for entry in shown}) > 1,
     }
     template = "portal/_audit.html" if request.htmx else "portal/audit.html"
     return render(request, template, context)
+
+
+def _before(request: PageRequest) -> AuditEntry | None:
+    """The entry after which the page goes on; its code is nothing that somebody could count up."""
+    code = _uuid(request.GET.get("before", ""))
+    return AuditEntry.objects.visible_to(request.actor).filter(code=code).first() if code else None
 
 
 def _asked_for(rows: Any, *, q: str, kind: str, account: str) -> Any:
