@@ -57,7 +57,9 @@ class AuditLine:
 @needs(Power.SEE_ACCOUNT)
 def listing(request: PageRequest) -> HttpResponse:
     """The newest entries of the reader's accounts; older ones a page at a time."""
-    asked = {name: request.GET.get(name, "").strip()[:LONGEST] for name in ("q", "kind", "account")}
+    # PostgreSQL takes no NUL in a text, and no entry has one.
+    given = {name: request.GET.get(name, "").replace("\0", " ") for name in ("q", "kind", "account")}
+    asked = {name: text.strip()[:LONGEST] for name, text in given.items()}
     rows = _asked_for(AuditEntry.objects.visible_to(request.actor), **asked)
     before = _before(request)
     if before is not None:

@@ -71,6 +71,12 @@ def test_what_finds_nothing_says_what_to_look_for(world: World, ana: Client) -> 
     assert "Nothing like that was done" in text_of(ana.get("/audit/", {"q": "zzzz"}))
 
 
+@pytest.mark.parametrize("name", ["q", "kind", "account", "before"])
+@pytest.mark.parametrize("text", ["\0", "a\0b", "'", "%", "x" * 5000])
+def test_nonsense_is_answered_with_a_page(world: World, ana: Client, name: str, text: str) -> None:
+    assert ana.get("/audit/", {name: text}).status_code == 200
+
+
 def test_every_entry_is_reached_page_by_page_and_once(world: World, ana: Client) -> None:
     for number in range(A_PAGE):
         audit.record(actor(world.ana), "site.changed", world.acme.site, name=f"Yard {number}")
