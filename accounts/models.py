@@ -135,6 +135,9 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=10, choices=role_choices)
+    # `see-secrets` comes with no role: somebody above gives it to one person in one account.
+    sees_secrets = models.BooleanField(default=False)
+    invited_at = models.DateTimeField(null=True, blank=True, editable=False)  # the last invitation by e-mail
 
     objects = ScopedQuerySet.as_manager()
 
@@ -154,6 +157,26 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role} of {self.account}"
+
+
+class NoticeChoice(models.Model):
+    """How a person wants to hear of one kind of thing; without a row the kind's own way holds."""
+
+    class How(models.TextChoices):
+        AT_ONCE = "at-once", "At once"
+        HOURLY = "hourly", "At most once an hour"
+        DAILY = "daily", "Once a day"
+        NEVER = "never", "Not at all"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notice_choices")
+    kind = models.CharField(max_length=20)
+    how = models.CharField(max_length=8, choices=How.choices)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="notice_choice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.kind} {self.how}"
 
 
 class ApiKeyQuerySet(ScopedQuerySet):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -23,17 +24,20 @@ from provisioning.models import (
     Denial,
     DeviceEvent,
     FailureKey,
+    ImportDraft,
     Incident,
     IncidentStep,
     Job,
     JobItem,
     MacRecord,
+    Notice,
     Proof,
     ProvedHour,
     ResyncRequest,
     Swept,
     Token,
     UnknownTime,
+    UnlockLink,
     Upload,
     Window,
 )
@@ -136,6 +140,13 @@ def _old_claims(cut: datetime) -> "QuerySet[Claim]":
     """A claim stays with its private URLs: by it they know which of them is the newer one (T2, T3)."""
     living = Token.objects.filter(claim=OuterRef("pk")).exclude(kind=TokenKind.DEAD.value)
     return Claim.objects.filter(~Exists(living), at__lt=cut)
+
+
+def _forgotten_sessions(cut: datetime) -> "QuerySet[UserSession]":
+    """What stands in somebody's list of sessions and is none any more."""
+    living = Session.objects.filter(pk=OuterRef("session_key"))
+    rows: QuerySet[UserSession] = UserSession.objects.filter(~Exists(living), created_at__lt=cut)
+    return rows
 
 
 def _bindings(cut: datetime) -> int:
@@ -257,6 +268,24 @@ KEPT: tuple[Kept, ...] = (
         Term(days=30),
         rows(lambda cut: ResyncRequest.objects.filter(answered_at__lt=cut), "answered_at"),
     ),
+    Kept(
+        "import-drafts",
+        "Lists of phones that were sent for an import",
+        Term(days=1),
+        rows(lambda cut: ImportDraft.objects.filter(created_at__lt=cut), "created_at"),
+    ),
+    Kept(
+        "unlock-links",
+        "Unlock links, since they ended",
+        Term(days=30),
+        rows(lambda cut: UnlockLink.objects.filter(ends_at__lt=cut), "ends_at"),
+    ),
+    Kept(
+        "notices",
+        "Notices to people that were sent by e-mail",
+        Term(days=30),
+        rows(lambda cut: Notice.objects.filter(sent_at__lt=cut), "sent_at"),
+    ),
     Kept("audit", "The audit", Term(months=24), batches(_audit)),
     Kept(
         "bans",
@@ -300,7 +329,10 @@ KEPT: tuple[Kept, ...] = (
         "sessions",
         "Sessions of people, since they ended",
         Term(days=1),
-        rows(lambda cut: Session.objects.filter(expire_date__lt=cut), "expire_date"),
+        both(
+            rows(lambda cut: Session.objects.filter(expire_date__lt=cut), "expire_date"),
+            rows(_forgotten_sessions, "created_at"),
+        ),
     ),
     Kept(
         "accounts",

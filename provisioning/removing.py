@@ -24,6 +24,7 @@ from provisioning.models import (
     Job,
     JobItem,
     PolicyValue,
+    UnlockLink,
     Window,
 )
 from security.models import AllowedNetwork
@@ -33,8 +34,8 @@ PHONES = 50  # each with its files, tokens and ledger entry
 
 #: What an account owns, in the order in which it can go; phones and people are taken out before.
 OWNED: tuple[type[Model], ...] = (
-    Job, Incident, Approval, Window, DeviceEvent, SettingValue, RawValue, PolicyValue, Extension, Contact,
-    Directory, Profile, Site, AllowedNetwork, ApiKey,
+    Job, Incident, Approval, UnlockLink, Window, DeviceEvent, SettingValue, RawValue, PolicyValue,
+    Extension, Contact, Directory, Profile, Site, AllowedNetwork, ApiKey,
 )  # fmt: skip
 LISTED = (Window, Site, AllowedNetwork)  # what the edges hold in lists
 

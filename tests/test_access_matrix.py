@@ -30,6 +30,7 @@ from provisioning.models import (
     Approval,
     Denial,
     DeviceEvent,
+    ImportDraft,
     Incident,
     IncidentStep,
     Job,
@@ -38,6 +39,7 @@ from provisioning.models import (
     PolicyValue,
     ResyncRequest,
     Token,
+    UnlockLink,
     Window,
 )
 from security.models import AllowedNetwork, Ban
@@ -86,7 +88,7 @@ KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
     RawValue, Contact, Directory, Holiday, Site, SiteNetwork, Ban, AllowedNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent, Incident,
-    IncidentStep, AuditEntry,
+    IncidentStep, UnlockLink, ImportDraft, AuditEntry,
 )  # fmt: skip
 TOUCHED_BY_LOOKING = {"last_login", "last_used_at"}
 
@@ -333,7 +335,7 @@ def test_every_model_of_an_account_is_watched_here() -> None:
     """A new model with an account or a phone joins the snapshot, or is named as a machine's."""
     written_by_machines = {
         "Claim", "LastSeen", "CheckInHour", "Proof", "Upload", "JobItem",
-        "Told", "CheckInDay", "UnknownTime",
+        "Told", "CheckInDay", "UnknownTime", "Notice",
     }  # fmt: skip
     ours = {
         model.__name__

@@ -142,7 +142,7 @@ PAGES: dict[str, Args] = {
 }
 
 #: Signing in, and what concerns only whoever signs in: allauth's own, by their prefixes.
-OWN_MATTERS = ("account_", "mfa_")
+OWN_MATTERS = ("account_", "mfa_", "usersessions_")
 #: Django's admin, for platform support.
 STAFF = "admin"
 

@@ -1,6 +1,7 @@
 """Which phone gets which file, and when: locks, ways in, what phones did, what is to be done."""
 
 from provisioning.models.doors import Approval as Approval
+from provisioning.models.doors import UnlockLink as UnlockLink
 from provisioning.models.doors import Window as Window
 from provisioning.models.doors import WindowQuerySet as WindowQuerySet
 from provisioning.models.incidents import Incident as Incident
@@ -27,9 +28,11 @@ from provisioning.models.seen import LastSeen as LastSeen
 from provisioning.models.seen import Proof as Proof
 from provisioning.models.seen import ProvedHour as ProvedHour
 from provisioning.models.seen import Upload as Upload
+from provisioning.models.work import ImportDraft as ImportDraft
 from provisioning.models.work import Job as Job
 from provisioning.models.work import JobItem as JobItem
 from provisioning.models.work import ListsVersion as ListsVersion
+from provisioning.models.work import Notice as Notice
 from provisioning.models.work import Outbox as Outbox
 from provisioning.models.work import Pace as Pace
 from provisioning.models.work import ResyncRequest as ResyncRequest

@@ -100,3 +100,35 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.device}: {self.status}"
+
+
+class UnlockLink(models.Model):
+    """A link that a manager gave to somebody without a login: unlocks one phone, once, within 24 hours."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="unlock_links")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="unlock_links")
+    key = models.CharField(max_length=64, unique=True)  # HMAC of the link's secret part, which stands nowhere
+    made_by = models.CharField(max_length=200)
+    maker = models.JSONField(default=dict)  # the manager as an actor, as a job keeps him
+    given_to = models.CharField(max_length=120, blank=True)
+    made_at = models.DateTimeField(default=timezone.now, editable=False)
+    ends_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)  # taken back by a person
+    used_at = models.DateTimeField(null=True, blank=True)
+    used_from = models.CharField(max_length=45, blank=True)
+
+    objects = OwnedThen.as_manager()
+
+    class Meta:
+        ordering = ["-made_at"]
+        constraints = [
+            models.CheckConstraint(
+                name="unlock_link_ends_after_start",
+                condition=Q(ends_at__gt=F("made_at")),
+                violation_error_message="A link ends after it was made.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Link for {self.device}"

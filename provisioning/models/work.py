@@ -5,7 +5,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import Account
+from accounts.models import Account, User
 from accounts.scope import ScopedQuerySet
 from devices.models import Device
 from provisioning.models.locks import OwnedByDevice, first_revision
@@ -37,6 +37,11 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         UNLOCK_ALL = "unlock-all", "Unlock all"
         RESYNC = "resync", "Resync"
+        LOCK = "lock", "Lock again"
+        REARM = "rearm", "Arm again"
+        MOVE = "move", "Move to another account"
+        PROFILE = "profile", "Give a profile"
+        IMPORT = "import", "Import"
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="jobs")
@@ -75,12 +80,60 @@ class JobItem(models.Model):
     result = models.CharField(max_length=8, choices=Result.choices, default=Result.WAITING)
     rule = models.CharField(max_length=4, blank=True)
     why = models.CharField(max_length=300, blank=True)
+    details = models.JSONField(default=dict, blank=True)  # what this one needs: the row of an import
 
     class Meta:
         ordering = ["id"]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.result}"
+
+
+class ImportDraft(models.Model):
+    """A list of phones that was sent and read, and waits for its Yes; kept a day."""
+
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="import_drafts")
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, null=True, blank=True, related_name="import_drafts"
+    )
+    by = models.CharField(max_length=200)
+    file_name = models.CharField(max_length=120, blank=True)
+    rows = models.JSONField(default=list)  # as they stood in the file, by our names of the columns
+    params = models.JSONField(default=dict, blank=True)  # what holds for all rows
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    job = models.OneToOneField(
+        Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="import_draft"
+    )
+
+    objects = ScopedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.file_name}, {len(self.rows)} rows"
+
+
+class Notice(models.Model):
+    """What one person is to be told by e-mail, gathered until his hour or his day."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="notices")
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=80)  # what it is of: told once
+    subject = models.CharField(max_length=200)
+    body = models.TextField()
+    at = models.DateTimeField()
+    due_at = models.DateTimeField(db_index=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+        constraints = [models.UniqueConstraint(fields=["user", "kind", "name"], name="notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} to {self.user}"
 
 
 class ResyncRequest(models.Model):

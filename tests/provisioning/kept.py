@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 
 from accounts import audit
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, User
 from accounts.scope import Actor
 from devices.models import Device
 from provisioning import incidents, replaying, tokens
@@ -17,12 +18,15 @@ from provisioning.models import (
     Denial,
     DeviceEvent,
     FailureKey,
+    ImportDraft,
     Incident,
     Job,
     JobItem,
+    Notice,
     ProvedHour,
     Token,
     UnknownTime,
+    UnlockLink,
     Upload,
     Window,
 )
@@ -117,6 +121,40 @@ def key(device: Device, at: datetime) -> FailureKey:
 
 def session(device: Device, at: datetime) -> Session:
     return Session.objects.create(session_key="s" * 32, session_data="", expire_date=at)
+
+
+def listed_session(device: Device, at: datetime) -> UserSession:
+    return UserSession.objects.create(
+        user=User.objects.create_user("kim@example.net", name="Kim"),
+        ip="192.0.2.1",
+        session_key="t" * 32,
+        created_at=at,
+        last_seen_at=at,
+    )
+
+
+def draft(device: Device, at: datetime) -> ImportDraft:
+    return ImportDraft.objects.create(account=device.account, by="Ana", created_at=at)
+
+
+def link(device: Device, at: datetime) -> UnlockLink:
+    return UnlockLink.objects.create(
+        account=device.account, device=device, key="k" * 64, made_by="Ana", made_at=at - DAY, ends_at=at
+    )
+
+
+def notice(device: Device, at: datetime) -> Notice:
+    return Notice.objects.create(
+        account=device.account,
+        user=User.objects.create_user("kim@example.net", name="Kim"),
+        kind="ban",
+        name="ban 1",
+        subject="Banned",
+        body="",
+        at=at,
+        due_at=at,
+        sent_at=at,
+    )
 
 
 def proved_hour(device: Device, at: datetime) -> ProvedHour:

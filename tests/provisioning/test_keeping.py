@@ -37,11 +37,15 @@ from tests.provisioning.kept import (
     card,
     dead_token,
     denial,
+    draft,
     hour,
     incident,
     job,
     key,
     lifted,
+    link,
+    listed_session,
+    notice,
     over,
     proved_hour,
     served,
@@ -85,6 +89,10 @@ ROWS: list[tuple[str, Maker]] = [
     ("uploads", upload),
     ("tokens", dead_token),
     ("sessions", session),
+    ("sessions", listed_session),
+    ("import-drafts", draft),
+    ("unlock-links", link),
+    ("notices", notice),
 ]
 
 
