@@ -14,6 +14,7 @@ from devices.family import (
     BANKS,
     ENVELOPES,
     HANDOVERS,
+    POWERS,
     AgentPattern,
     Expansion,
     Family,
@@ -175,7 +176,11 @@ def _build(kind: type[_T], raw: dict[str, Any], where: str) -> _T:
 
 def _check(family: Family) -> None:
     """Refuse data that contradicts itself."""
+    if family.power not in POWERS:
+        raise ValueError(f"[family] has its power from {family.power!r}")
     for name, model in family.models.items():
+        if model.power and model.power not in POWERS:
+            raise ValueError(f"[models.{name}] has its power from {model.power!r}")
         if model.generation not in family.generations:
             raise ValueError(f"[models.{name}] names the unknown generation {model.generation!r}")
         expansion = model.expansion

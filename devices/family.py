@@ -31,6 +31,8 @@ class Protection:
 HANDOVERS = ("include", "chain", "poll")
 BANKS = ("display", "memory", "module")
 ENVELOPES = ("", "summed")
+#: Where a phone's power comes from, and so how it is started anew by whoever stands before it.
+POWERS = ("plug", "cable", "plug-or-cable", "base", "adapter", "battery", "wired-in")
 RAW_LENGTH = 500
 
 _NUMBER = re.compile(r"[._](?:\d+|X)(?=[._@]|$)")
@@ -83,6 +85,7 @@ class Model:
     lines_on_keys: bool = True  #: a line takes the key at its position; else lines and keys are counted apart
     single_step: bool = False  #: cannot be moved to a private URL
     no_tls: bool = False  #: gets http addresses
+    power: str = ""  #: one of POWERS; empty: as the family's
     aliases: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()  #: the vendor's numbers in common file names
     doubts: tuple[str, ...] = ()
@@ -163,6 +166,12 @@ class Family:
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: neutral setting -> why it has none
     raw: RawKeys | None = None
     book: PhoneBook | None = None
+    power: str = "plug-or-cable"  #: one of POWERS
+
+    def power_of(self, model: str) -> str:
+        """Return where a model has its power from; the family's way for one that is not known."""
+        known = self.models.get(model)
+        return (known.power if known else "") or self.power
 
     def find_model(self, text: str) -> Model | None:
         """Return the model by its catalogue name or as its User-Agent spells it."""
