@@ -8,18 +8,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from accounts import acting as masquerade
 from accounts import presence
 from accounts.models import ApiKey, User
-from accounts.roles import Role
-from accounts.scope import NOBODY, Actor, Standing
+from accounts.scope import NOBODY, Actor
 
 KEYWORD = "Api-Key"
 USED_AGAIN_AFTER = timedelta(minutes=1)
@@ -31,7 +33,7 @@ def actor_of(user: User, *, address: str | None = None, presence: tuple[str, ...
     memberships = user.memberships.select_related("account").order_by("account__path")
     return Actor(
         label=(f"{user.name} ({user.email})" if user.name else user.email)[:LABEL_LENGTH],
-        standings=tuple(Standing(path=m.account.path, role=Role(m.role)) for m in memberships),
+        standings=tuple(m.standing() for m in memberships),
         user=user,
         address=address,
         presence=presence,
@@ -55,7 +57,8 @@ def acting(request: Any) -> Actor:
 
 
 class ActorMiddleware:
-    """Give each request its actor: the signed-in person, or nobody until a key says otherwise."""
+    """Give each request its actor: the signed-in person, also where he acts for a customer, or nobody until
+    a key says otherwise. `request.acting` says for whom."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -63,11 +66,33 @@ class ActorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
         address = getattr(request, "caller_address", None)
-        request.actor = NOBODY  # type: ignore[attr-defined]
+        seen: Any = request
+        seen.actor, seen.acting, seen.acting_over = NOBODY, None, ""
         if isinstance(user, User) and user.is_active:
-            proved = presence.proved(request.session, now=timezone.now())
-            request.actor = actor_of(user, address=address, presence=proved)  # type: ignore[attr-defined]
+            now = timezone.now()
+            proved = presence.proved(request.session, now=now)
+            person = actor_of(user, address=address, presence=proved)
+            try:
+                seen.actor, seen.acting = masquerade.taken_up(request.session, person, now=now)
+            except masquerade.Over as over:
+                seen.actor, seen.acting_over = person, str(over)
+                messages.warning(request, str(over))
         return self.get_response(request)
+
+    def process_view(
+        self, request: Any, view: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """What was meant for a customer is not done as oneself, nor what is one's own while one acts."""
+        place = request.resolver_match
+        if request.acting_over and place.url_name != "account_logout":
+            if place.namespace == "v1":
+                return JsonResponse({"code": "acting-over", "detail": request.acting_over}, status=403)
+            if request.headers.get("HX-Request") == "true":
+                return HttpResponse(headers={"HX-Redirect": "/"})
+            return redirect("/")
+        if request.acting and masquerade.is_own_matter(place.namespace, place.url_name or ""):
+            return render(request, "accounts/acting_own.html", {"section": ""}, status=403)
+        return None
 
 
 class Program:

@@ -158,6 +158,10 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} is {self.role} of {self.account}"
 
+    def standing(self) -> Standing:
+        extra = frozenset({Power.SEE_SECRETS}) if self.sees_secrets else frozenset()
+        return Standing(path=self.account.path, role=Role(self.role), extra=extra)
+
 
 class NoticeChoice(models.Model):
     """How a person wants to hear of one kind of thing; without a row the kind's own way holds."""

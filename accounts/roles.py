@@ -24,6 +24,7 @@ class Power(StrEnum):
     PROPOSE_ALLOWANCE = "propose-allowance"  # B8
     EDIT_RAW_KEYS = "edit-raw-keys"  # the vendor's own keys in a phone's file
     EDIT_CUSTOMERS = "edit-customers"
+    GIVE_SECRETS = "give-secrets"  # gives and takes see-secrets, to others
     RELEASE_DEVICE = "release-device"  # E8
     MOVE_DEVICE = "move-device"  # E17
     GRANT_ALLOWANCE = "grant-allowance"  # B8
@@ -58,6 +59,7 @@ MEANS: dict[Power, str] = {
     Power.PROPOSE_ALLOWANCE: "Propose that an address is allowed more failures",
     Power.EDIT_RAW_KEYS: "Add the vendors' own keys to the files of phones",
     Power.EDIT_CUSTOMERS: "Add, switch off and delete accounts below, and give them policies",
+    Power.GIVE_SECRETS: "Let somebody else see secrets, or no more",
     Power.RELEASE_DEVICE: "Lift a quarantine or a suspicion, with a reason",
     Power.MOVE_DEVICE: "Move a phone to another account",
     Power.GRANT_ALLOWANCE: "Allow an address more failures",
@@ -103,6 +105,7 @@ _MANAGER = _VIEWER | {
 _RESELLER = _MANAGER | {
     Power.EDIT_RAW_KEYS,
     Power.EDIT_CUSTOMERS,
+    Power.GIVE_SECRETS,
     Power.RELEASE_DEVICE,
     Power.MOVE_DEVICE,
     Power.GRANT_ALLOWANCE,

@@ -1,7 +1,7 @@
 """Who is asking and which rows he can see: the only place that decides it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
@@ -19,6 +19,10 @@ class Standing:
 
     path: str
     role: Role
+    extra: frozenset[Power] = frozenset()  #: given to this person in this account, by no role
+
+    def has(self, power: Power) -> bool:
+        return power in POWERS[self.role] or power in self.extra
 
     def covers(self, path: str) -> bool:
         return path.startswith(self.path)
@@ -35,7 +39,6 @@ class Actor:
     address: str | None = None
     presence: tuple[str, ...] = ()  #: addresses that this session has proved lately (B6)
     on_behalf_of: str = ""
-    extra_powers: frozenset[Power] = field(default=frozenset())  #: given to the person and to no role
 
     @classmethod
     def system(cls, label: str) -> "Actor":
@@ -49,14 +52,11 @@ class Actor:
 
     def may(self, power: Power, path: str) -> bool:
         """Whether this power reaches the account with that tree path."""
-        return any(s.covers(path) and self._has(power, s) for s in self.standings)
+        return any(s.covers(path) and s.has(power) for s in self.standings)
 
     def paths(self, power: Power) -> tuple[str, ...]:
         """The tops of the subtrees in which this power is held."""
-        return tuple(dict.fromkeys(s.path for s in self.standings if self._has(power, s)))
-
-    def _has(self, power: Power, standing: Standing) -> bool:
-        return power in POWERS[standing.role] or power in self.extra_powers
+        return tuple(dict.fromkeys(s.path for s in self.standings if s.has(power)))
 
     def may_anywhere(self, power: Power) -> bool:
         return bool(self.paths(power))

@@ -1,7 +1,6 @@
 """What all work on many phones has in common: its start, handing it to a worker, its batches, its end."""
 
 from collections.abc import Callable, Collection
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -34,6 +33,20 @@ def start(
     now: datetime,
 ) -> Job:
     """Write down the job and its phones in the caller's transaction; after the commit a worker has it."""
+    items = [JobItem(device=device, name=str(device), mac=device.mac) for device in devices]
+    return start_with(account, kind, by=by, params=params, items=items, now=now)
+
+
+def start_with(
+    account: Account,
+    kind: str,
+    *,
+    by: Actor,
+    params: dict[str, Any],
+    items: Collection[JobItem],
+    now: datetime,
+) -> Job:
+    """As `start`, for items that are no phones yet, or that carry more than a phone."""
     job = Job.objects.create(
         account=account,
         kind=kind,
@@ -41,13 +54,12 @@ def start(
         params=params,
         actor=remember(by),
         created_at=now,
-        total=len(devices),
+        total=len(items),
     )
-    JobItem.objects.bulk_create(
-        (JobItem(job=job, device=device, name=str(device), mac=device.mac) for device in devices),
-        batch_size=500,
-    )
-    audit.record(by, "job.started", job, now=now, phones=len(devices), params=params)
+    for item in items:
+        item.job = job
+    JobItem.objects.bulk_create(items, batch_size=500)
+    audit.record(by, "job.started", job, now=now, phones=len(items), params=params)
     transaction.on_commit(partial(hand_over, job.pk))
     return job
 
@@ -105,7 +117,7 @@ def remember(by: Actor) -> dict[str, Any]:
     """The actor as a job keeps him."""
     return {
         "label": by.label,
-        "standings": [asdict(standing) for standing in by.standings],
+        "standings": [{"path": standing.path, "role": standing.role.value} for standing in by.standings],
         "user": by.user.pk if by.user else None,
         "api_key": by.api_key.pk if by.api_key else None,
         "address": by.address,

@@ -1,19 +1,14 @@
 """The page of extensions: whose secret may be known to others, and a new one that is shown nowhere."""
 
 import time
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import authentication
 from accounts.models import AuditEntry, User
 from accounts.refusals import Forbidden
-from accounts.roles import Power
-from accounts.scope import Actor
 from devices import extensions
 from devices.models import Extension
 from provisioning import taking_back
@@ -62,25 +57,18 @@ def test_a_new_secret_is_given_and_shown_nowhere(world: World) -> None:
     assert drawn not in ana.post(url, {"secret": drawn}).content.decode()
 
 
-def seeing_secrets(monkeypatch: pytest.MonkeyPatch, client: Client, user: User, *, ago: int) -> None:
+def seeing_secrets(client: Client, user: User, *, ago: int) -> None:
     """This person may see secrets, and gave a second factor so many seconds ago."""
-    known = authentication.actor_of
-
-    def with_more(person: User, **more: Any) -> Actor:
-        return replace(known(person, **more), extra_powers=frozenset({Power.SEE_SECRETS}))
-
-    monkeypatch.setattr(authentication, "actor_of", with_more)
+    user.memberships.update(sees_secrets=True)
     session = client.session
     session["account_authentication_methods"] = [{"method": "mfa", "at": time.time() - ago}]
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()
 
 
-def test_a_drawn_secret_is_shown_once_to_who_may_see_secrets(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_drawn_secret_is_shown_once_to_who_may_see_secrets(world: World) -> None:
     line, ana = world.acme.extension, signed_in(world.ana)
-    seeing_secrets(monkeypatch, ana, world.ana, ago=60)
+    seeing_secrets(ana, world.ana, ago=60)
 
     asked = ana.get(page("extension-secret", line))
     shown = ana.post(page("extension-secret", line), {"secret": ""})
@@ -107,11 +95,11 @@ def test_a_drawn_secret_is_shown_once_to_who_may_see_secrets(
     [("no second factor", None, "No page shows it"), ("one of long ago", 16 * 60, "Give it now")],
 )
 def test_without_a_fresh_second_factor_it_is_shown_to_nobody(
-    world: World, monkeypatch: pytest.MonkeyPatch, case: str, ago: int | None, told: str
+    world: World, case: str, ago: int | None, told: str
 ) -> None:
     line, ana = world.acme.extension, signed_in(world.ana)
     if ago is not None:
-        seeing_secrets(monkeypatch, ana, world.ana, ago=ago)
+        seeing_secrets(ana, world.ana, ago=ago)
 
     asked = ana.get(page("extension-secret", line))
     done = ana.post(page("extension-secret", line), {"secret": ""}, follow=True)
@@ -123,7 +111,8 @@ def test_without_a_fresh_second_factor_it_is_shown_to_nobody(
 
 
 def test_a_power_given_to_a_person_reaches_no_further_than_he_does(world: World) -> None:
-    ana = replace(actor(world.ana), extra_powers=frozenset({Power.SEE_SECRETS}))
+    world.ana.memberships.update(sees_secrets=True)
+    ana = actor(world.ana)
 
     with pytest.raises(Forbidden):
         extensions.show_secret(world.globex.extension, by=ana)
