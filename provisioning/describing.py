@@ -8,6 +8,7 @@ from typing import Any
 from devices.models import Device
 from provisioning import coming_over, locking, policies, tokens
 from provisioning.coming_over import ComingOver
+from provisioning.forecast import Forecast, forecast
 from provisioning.gate import State, TokenKind
 from provisioning.models import DeviceEvent, Lock, Token
 from provisioning.sentences import SIGNS, when
@@ -64,6 +65,7 @@ class LockView:
     handover_sentence: str
     handover_causes: tuple[str, ...]
     zone: str
+    forecast: Forecast | None
 
     def as_json(self) -> dict[str, Any]:
         """The API's `lock`."""
@@ -84,6 +86,9 @@ class LockView:
             "handover": self.handover,
             "handover_sentence": self.handover_sentence,
             "handover_causes": list(self.handover_causes),
+            "forecast": {"what": f.what, "at": _utc(f.at), "sentence": f.sentence}
+            if (f := self.forecast)
+            else None,
         }
 
 
@@ -176,6 +181,14 @@ def _view(
         handover_sentence=on_its_way.sentence,
         handover_causes=on_its_way.causes,
         zone=zone,
+        forecast=forecast(
+            state=state,
+            until=until,
+            armed_at=lock.armed_at,
+            is_enabled=device.is_enabled,
+            zone=zone,
+            now=now,
+        ),
     )
 
 

@@ -25,6 +25,14 @@ class CloneShape(Shape):
     address = serializers.CharField()
 
 
+class ForecastShape(Shape):
+    """What will happen to the lock by itself, when, and in a sentence."""
+
+    what = serializers.ChoiceField(["ships", "locks", "locks-again", "last-file-ends"])
+    at = serializers.DateTimeField()
+    sentence = serializers.CharField()
+
+
 class LockShape(Shape):
     """The lock of a phone: what it is, since when, by whom, until when, and what can be done next."""
 
@@ -46,6 +54,7 @@ class LockShape(Shape):
     )
     handover_sentence = serializers.CharField()
     handover_causes = serializers.ListField(child=serializers.CharField())
+    forecast = ForecastShape(allow_null=True)
 
 
 class EventShape(Shape):

@@ -155,6 +155,11 @@ def test_the_api_gets_plain_values(locked: Device, ana: Actor) -> None:
         "handover": None,
         "handover_sentence": "",
         "handover_causes": [],
+        "forecast": {
+            "what": "locks-again",
+            "at": "2026-03-03T12:00:00Z",
+            "sentence": "Locks again on Tue 3 Mar, 13:00 CET, or when it is set up.",
+        },
     }
 
 
