@@ -57,6 +57,13 @@ def create(
     return extension
 
 
+def check(*, username: str, secret: str, display_name: str = "", auth_name: str = "") -> None:
+    """Refuse what `create` would refuse of these words, whatever stands in the account."""
+    for name, text in (("username", username), ("auth_name", auth_name), ("display_name", display_name)):
+        _read(name, text)
+    read_secret(secret)
+
+
 def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fields: Any) -> Extension:
     """Change what is given; every phone that shows the extension gets new files."""
     _needs(by, extension.account)

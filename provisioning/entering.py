@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import audit, cleaning
@@ -48,6 +49,7 @@ def enter(
     owner: User | None = None,
     site: Site | None = None,
     ship_on: date | None = None,
+    notes: str = "",
     now: datetime | None = None,
 ) -> Device:
     """Make a phone of the account with its lock: NEW, or as the platform remembers its MAC (E9)."""
@@ -65,6 +67,7 @@ def enter(
         name=cleaning.one_line("name", name, longest=120),
         owner=_read_owner(account, owner),
         site=_read_site(account, site),
+        notes=read_notes(notes),
         poll_minute=random.randbelow(24 * 60),
         created_at=now,
     )
@@ -111,14 +114,19 @@ def make_room(mac: str, account: Account, now: datetime) -> int:
     if other.account_id == account.pk:
         raise Refusal("E10", "This phone is entered here already.", code="already-here", field="mac")
     lock = locking.locked_row(other)
-    waiting_since = max(other.created_at, lock.armed_at)
-    quarantined = lock.state == State.QUARANTINED.value
-    if quarantined or now - waiting_since < NEVER_USED or ledger.was_used(other, lock):
-        raise _elsewhere()
+    if keeps_its_mac(other, lock, now):
+        raise elsewhere()
     told = f"{other} ({other.mac})" if other.name else other.mac
     publishing.tell_later("yielded", other.account_id, told)
     _remove(other, by=locking.CLOCK, verb="yielded", rule="E10", now=now)
     return lock.revision + 2  # a tombstone stands at the next one
+
+
+def keeps_its_mac(device: Device, lock: Lock, now: datetime) -> bool:
+    """E10: whether a phone holds its MAC against other accounts, or yields because it was never used."""
+    waiting_since = max(device.created_at, lock.armed_at)
+    quarantined = lock.state == State.QUARANTINED.value
+    return quarantined or now - waiting_since < NEVER_USED or ledger.was_used(device, lock)
 
 
 def save_with_mac(device: Device) -> None:
@@ -128,10 +136,11 @@ def save_with_mac(device: Device) -> None:
         with transaction.atomic():
             device.save()
     except IntegrityError as error:
-        raise _elsewhere() from error
+        raise elsewhere() from error
 
 
-def _elsewhere() -> Refusal:
+def elsewhere() -> Refusal:
+    """E10's refusal: the same words whoever holds the MAC."""
     return Refusal("E10", ELSEWHERE, code="active-elsewhere", field="mac")
 
 
@@ -145,13 +154,23 @@ def counting_refusals(account: Account, *, by: Actor, mac: str, now: datetime) -
         yield
     except Refusal as refusal:
         if refusal.code == "active-elsewhere":
-            audit.record(by, "device.not-added", account, now=now, mac=mac, rule="E10")
-            refused = AuditEntry.objects.filter(
-                account=account, verb="device.not-added", at__gt=now - timedelta(days=1)
-            )
-            if refused.count() > REFUSED_A_DAY:
-                publishing.tell_later("refused-macs", account.pk, by.label)
+            count_refusal(account, by=by, mac=mac, now=now)
         raise
+
+
+def count_refusal(account: Account, *, by: Actor, mac: str, now: datetime) -> None:
+    """Keep one refused MAC on record, and alert support when there were too many in a day."""
+    audit.record(by, "device.not-added", account, now=now, mac=mac, rule="E10")
+    if refused_lately(account, now).count() > REFUSED_A_DAY:
+        publishing.tell_later("refused-macs", account.pk, by.label)
+
+
+def refused_lately(account: Account, now: datetime) -> QuerySet[AuditEntry]:
+    """What is on record of an account's refused MACs of the last day."""
+    rows: QuerySet[AuditEntry] = AuditEntry.objects.filter(
+        account=account, verb="device.not-added", at__gt=now - timedelta(days=1)
+    )
+    return rows
 
 
 # --- changing --------------------------------------------------------------------------------------------
@@ -190,7 +209,7 @@ def _read(device: Device, name: str, value: Any) -> Any:
     if name == "name":
         return cleaning.one_line("name", value, longest=120)
     if name == "notes":
-        return _read_notes(value)
+        return read_notes(value)
     if name == "model":
         return read_model(device.family, value).name
     if name == "owner":
@@ -200,7 +219,7 @@ def _read(device: Device, name: str, value: Any) -> Any:
     return bool(value)
 
 
-def _read_notes(text: str) -> str:
+def read_notes(text: str) -> str:
     if len(text) > LONGEST_NOTES:
         raise Invalid("notes", f"Notes have at most {LONGEST_NOTES} characters.")
     if "\0" in text:

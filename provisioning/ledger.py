@@ -1,5 +1,6 @@
 """What the platform remembers of a MAC when its phone is gone, given away or swapped (E9, E8q): as hashes."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,6 +17,12 @@ FORMER_BINDING_KEPT = timedelta(days=30)
 def entry_of(mac: str) -> MacRecord | None:
     """The ledger's line of this MAC."""
     return MacRecord.objects.filter(mac_hash=_hash(mac)).first()
+
+
+def entries(macs: Iterable[str]) -> dict[str, MacRecord]:
+    """The ledger's lines of many MACs."""
+    by_hash = {_hash(mac): mac for mac in macs}
+    return {by_hash[row.mac_hash]: row for row in MacRecord.objects.filter(mac_hash__in=by_hash)}
 
 
 def left(device: Device, lock: Lock, *, now: datetime) -> None:
@@ -53,8 +60,12 @@ def recall(lock: Lock, *, now: datetime) -> bool:
 
     One that was claimed before is LOCKED, a quarantined one stays so, whoever enters it.
     """
+    return put_back(lock, entry_of(lock.device.mac), now=now)
+
+
+def put_back(lock: Lock, entry: MacRecord | None, *, now: datetime) -> bool:
+    """As `recall`, by a line of the ledger that is known."""
     device = lock.device
-    entry = entry_of(device.mac)
     if entry is None:
         return False
     if entry.suspicion_until is not None and now < entry.suspicion_until:
