@@ -52,7 +52,7 @@ def test_support_reads_how_much_went(world: World) -> None:
 def test_an_unfinished_sweep_is_said(world: World) -> None:
     Swept.objects.create(name="refusals", at=timezone.now(), is_whole=False)
 
-    assert "did not come to the end of “Refused requests" in text(signed_in(world.ana).get("/keeping/"))
+    assert "it goes on by itself: “Refused requests" in text(signed_in(world.ana).get("/keeping/"))
 
 
 def test_a_viewer_does_not_read_it(world: World) -> None:
