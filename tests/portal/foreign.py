@@ -1,6 +1,4 @@
-"""A language in which every text that was handed to gettext stands in brackets: what stands outside is not ready
-for a translator.
-"""
+"""A language in brackets: what of a page stands outside of them, no translator would ever see."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
