@@ -221,6 +221,7 @@ class MeShape(Shape):
     email = serializers.EmailField(allow_null=True)
     key = serializers.CharField(allow_null=True, help_text="The prefix of the API key.")
     address = serializers.CharField(allow_null=True, help_text="Where the request came from.")
+    acting_for = serializers.CharField(allow_null=True, help_text="For which customer this session acts.")
     roles = StandingShape(many=True)
     now = serializers.DateTimeField()
 
@@ -238,6 +239,7 @@ class Me(APIView):
                     "email": actor.user.email if actor.user else None,
                     "key": actor.api_key.prefix if actor.api_key else None,
                     "address": actor.address,
+                    "acting_for": actor.on_behalf_of or None,
                     "roles": _roles(actor),
                     "now": timezone.now(),
                 }
@@ -251,6 +253,9 @@ def _roles(actor: Actor) -> list[dict[str, str]]:
         return [{"account": actor.api_key.account.slug, "role": actor.api_key.role}]
     if actor.user is None:
         return []
+    if actor.on_behalf_of:
+        there = dict(Account.objects.visible_to(actor).values_list("path", "slug"))
+        return [{"account": there[s.path], "role": s.role.value} for s in actor.standings]
     return [
         {"account": m.account.slug, "role": m.role} for m in actor.user.memberships.select_related("account")
     ]

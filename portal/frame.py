@@ -51,6 +51,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "theme": theme if theme in THEMES else "system",
         "frame": SimpleLazyObject(lambda: frame_of(actor)),
         "here": request.get_full_path(),
+        "acting": getattr(request, "acting", None),
     }
 
 
@@ -82,7 +83,7 @@ def frame_of(actor: Actor) -> Frame:
         edits_people=actor.may_anywhere(Power.EDIT_PEOPLE),
         edits_settings=actor.may_anywhere(Power.EDIT_SETTINGS),
         edits_customers=actor.may_anywhere(Power.EDIT_CUSTOMERS),
-        is_staff=bool(actor.user and actor.user.is_staff),
+        is_staff=bool(actor.user and actor.user.is_staff and not actor.on_behalf_of),
     )
 
 

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from accounts import views as accounts
 from portal.pages import (
+    acting,
     addresses,
     allowances,
     approvals,
@@ -125,6 +126,8 @@ urlpatterns: list[URLPattern] = [
     path("keeping/", keeping.table, name="keeping"),
     path("audit/", audit.listing, name="audit"),
     path("customers/", customers.listing, name="customers"),
+    path("acting/stop/", acting.stop, name="acting-stop"),
+    path("customers/<slug:slug>/act/", acting.start, name="customer-act"),
     path("customers/<slug:slug>/delete/", customers.delete, name="customer-delete"),
     path("customers/<slug:slug>/move/", moving_customers.move, name="customer-move"),
     path("customers/<slug:slug>/restore/", customers.restore, name="customer-restore"),

@@ -9,3 +9,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(("portal.api_urls", "v1"))),
     path("staff/", admin.site.urls),
 ]
+handler500 = "portal.pages.acting.fault"

@@ -115,7 +115,8 @@ PAGES: dict[str, Args] = {
     "what-if-result": job,
     **dict.fromkeys(("allowance-grant", "allowance-end"), _code("allowed")),
     "policy": policy,
-    **dict.fromkeys(("customer-delete", "customer-restore", "customer-move"), account),
+    **dict.fromkeys(("customer-delete", "customer-restore", "customer-move", "customer-act"), account),
+    "acting-stop": _none,
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
     **dict.fromkeys(
         ("phone-release", "phone-take-back", "phone-clone", "phone-retire", "phone-swap", "phone-move"), phone

@@ -23,6 +23,7 @@ LONGEST = 80
 #: What a verb is about, as the pages call it.
 KINDS = {
     "account": "Account",
+    "acting": "Acting for a customer",
     "address": "Address",
     "allowance": "Allowed network",
     "api-key": "API key",

@@ -15,6 +15,7 @@ from tests.world import World, actor
 # Addresses that take forms only, or lead elsewhere.
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
 NO_PAGE |= {"phone-profile", "incident-note", "incident-close"}
+NO_PAGE |= {"customer-act", "acting-stop"}
 NO_PAGE |= {"directory-export", "directory-extension"}
 NO_PAGE |= {"address-unblock", "ban-lift", "ban-add", "allowance-grant", "allowance-end"}
 NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy", "phone-resync"}
