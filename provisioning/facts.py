@@ -125,16 +125,17 @@ def is_slow(device: Device) -> bool:
 
 def windows(now: datetime) -> tuple[gate.Window, ...]:
     """The windows that are open or will open."""
-    return _as_facts(Window.objects.open_or_coming(now))
+    return as_facts(Window.objects.open_or_coming(now))
 
 
 def windows_at(address: int, now: datetime) -> tuple[gate.Window, ...]:
     """As `windows`, but only those whose origin holds the address."""
     where = f"{address:032x}"
-    return _as_facts(Window.objects.open_or_coming(now).filter(first__lte=where, last__gte=where))
+    return as_facts(Window.objects.open_or_coming(now).filter(first__lte=where, last__gte=where))
 
 
-def _as_facts(rows: "QuerySet[Window]") -> tuple[gate.Window, ...]:
+def as_facts(rows: "QuerySet[Window]") -> tuple[gate.Window, ...]:
+    """Windows as the gate reads them."""
     return tuple(
         gate.Window(
             origin=window.network,

@@ -5,9 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
@@ -19,60 +18,16 @@ from portal.hardening_card import hardening_card
 from portal.model_words import model_words
 from portal.pages.approvals import card_of
 from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm, said_origin
-from portal.pages.log import KINDS, log_lines, of_kind
-from portal.pages.phones import dressed
+from portal.pages.log import events_of, log_lines, of_kind
+from portal.pages.phone_frame import find_phone as find_phone
+from portal.pages.phone_frame import frame_of as frame_of
 from portal.pages.presence import presence_of
-from portal.pages.rows import phone_rows
 from portal.resync_card import resync_card
 from portal.templatetags.latchkey import when
-from provisioning import locking, policies, previewing, taking_back
-from provisioning.models import Approval, DeviceEvent
+from provisioning import locking, policies, taking_back
+from provisioning.models import Approval
 
-A_PAGE = 50
 OTHERS_NAMED = 5
-
-
-def find_phone(request: PageRequest, code: UUID) -> Device:
-    """A phone of an account that the reader may look into; a stranger's is not there."""
-    phones = dressed(request.actor, Device.objects.visible_to(request.actor))
-    return get_object_or_404(phones, code=code)
-
-
-def frame_of(request: PageRequest, device: Device, tab: str) -> dict[str, Any]:
-    """What every tab of a phone's page shows."""
-    now = timezone.now()
-    path = device.account.path
-    row = phone_rows([device], now)[0]
-    return {
-        "section": "phones",
-        "tab": tab,
-        "now": now,
-        "device": device,
-        "zone": device.account.time_zone,
-        "row": row,
-        "lock": row.lock,
-        "may": {
-            "unlock": request.actor.may(Power.UNLOCK_DEVICE, path),
-            "edit": request.actor.may(Power.EDIT_DEVICES, path),
-            "rearm": request.actor.may(Power.REARM_DEVICE, path),
-            "quarantine": request.actor.may(Power.QUARANTINE_DEVICE, path),
-            "release": request.actor.may(Power.RELEASE_DEVICE, path),
-            "take_back": request.actor.may(Power.TAKE_BACK, path),
-            "retire": request.actor.may(Power.RETIRE_DEVICE, path),
-            "move": request.actor.may(Power.MOVE_DEVICE, path),
-            "answer": request.actor.may(Power.ANSWER_APPROVAL, path),
-            "files": previewing.may_see(request.actor, device.account),
-        },
-    }
-
-
-def events_of(request: PageRequest, device: Device) -> Any:
-    """Its log; what happened under another account stays with that account."""
-    return (
-        DeviceEvent.objects.visible_to(request.actor)
-        .filter(device=device, account=device.account_id)
-        .select_related("account", "device__account")
-    )
 
 
 @needs(Power.SEE_ACCOUNT)
@@ -92,21 +47,6 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
         "model": model_words(device, frame["row"].seen.firmware if frame["row"].seen else None),
     }
     return render(request, "devices/phone.html", context)
-
-
-@needs(Power.SEE_ACCOUNT)
-def log(request: PageRequest, code: UUID) -> HttpResponse:
-    device = find_phone(request, code)
-    kind = request.GET.get("show", "")
-    page = Paginator(of_kind(events_of(request, device), kind), A_PAGE).get_page(request.GET.get("page"))
-    context = {
-        **frame_of(request, device, "log"),
-        "page": page,
-        "lines": log_lines(page),
-        "kinds": KINDS,
-        "kind": kind,
-    }
-    return render(request, "devices/_log.html" if request.htmx else "devices/phone_log.html", context)
 
 
 @needs(Power.SEE_ACCOUNT)
@@ -130,7 +70,9 @@ def unlock(request: PageRequest, code: UUID) -> HttpResponse:
     scoped_to = scope["scoped_to"]
     frame = frame_of(request, device, "unlock")
     only_one = scoped_to is not None or frame["lock"].suspicion
-    initial = {"span": "7d", "scope": "one" if only_one else "any", "hours": 8, "address": scoped_to}
+    asked = request.GET.get("address", "")[:60]  # by the button beside a line of the log
+    initial = {"span": "7d", "scope": "one" if only_one or asked else "any", "hours": 8}
+    initial["address"] = asked or scoped_to
     form = UnlockForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
