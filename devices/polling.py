@@ -1,6 +1,9 @@
 """How often phones are to check in, for many of them at once: the setting `poll_hours`, level by level."""
 
+from django.db.models import Q
+
 from accounts.models import Account
+from accounts.scope import below
 from devices.definitions import SETTINGS
 from devices.models import SettingValue
 
@@ -39,4 +42,22 @@ class Intervals:
                 value = self._wide.get((path[:end], *which))
                 if value is not None:
                     return value
+        return self.usual()
+
+    @staticmethod
+    def usual() -> float:
+        """The hours where nobody has said anything."""
         return float(str(SETTINGS[NAME].default))
+
+    def cases(self) -> list[tuple[Q, float]]:
+        """As `of`, for a query over phones: the first condition that fits says the hours."""
+        own = [
+            (Q(pk__in=[pk for pk, value in self._own.items() if value == hours]), hours)
+            for hours in sorted(set(self._own.values()))
+        ]
+        # A model's value before one for all, and the nearest account's before one further up.
+        wide = sorted(self._wide.items(), key=lambda item: (not item[0][1], -len(item[0][0])))
+        return own + [
+            (below([path], "account__path") & (Q(family=family, model=model) if family else Q()), hours)
+            for (path, family, model), hours in wide
+        ]

@@ -81,6 +81,7 @@ urlpatterns: list[URLPattern] = [
     path("jobs/<uuid:code>/", unlock_all.job, name="job"),
     path("explain/", explain.explain, name="explain"),
     path("addresses/", addresses.addresses, name="addresses"),
+    path("addresses/unknown-phones/", addresses.strangers, name="unknown-phones"),
     path("addresses/unblock/", addresses.unblock, name="address-unblock"),
     path("bans/", bans.listing, name="bans"),
     path("bans/add/", bans.add, name="ban-add"),

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Case, Q, Value, When
+
 from devices.models import Device
 from devices.polling import Intervals
 from provisioning.quiet_places import SILENT
@@ -43,3 +45,19 @@ def lapses(devices: Iterable[Device], now: datetime) -> dict[int, Lapse]:
         if is_quiet(phone, now):
             found[device.pk] = Lapse(last + phone.allowance, interval, last)
     return found
+
+
+def waited_for() -> Q:
+    """The phones that are expected to check in: they did once, and nobody has shut them out."""
+    return Q(is_enabled=True, last_seen__isnull=False) & ~Q(lock__state__in=SILENT)
+
+
+def late(now: datetime) -> Q:
+    """The phones that are quiet, as a condition for the database: `lapses` for any number of them.
+
+    One query for the intervals; a phone's own counts before its model's, and the nearest account's first.
+    """
+    shortest = now - Phone(SHORTEST, now).allowance
+    cases = [When(fits, then=Value(now - Phone(hours, now).allowance)) for fits, hours in Intervals().cases()]
+    usual = Value(now - Phone(Intervals.usual(), now).allowance)
+    return waited_for() & Q(last_seen__at__lt=shortest) & Q(last_seen__at__lt=Case(*cases, default=usual))

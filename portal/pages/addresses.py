@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from accounts.guards import PageRequest, needs, signed_in
 from accounts.roles import Power
 from portal.pages.presence import presence_of
-from provisioning import checking, standing, unblocking
+from provisioning import checking, standing, unblocking, unknown_phones
 from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent
 from security import bans
@@ -46,6 +46,20 @@ def addresses(request: PageRequest) -> HttpResponse:
         except AddressError as error:
             messages.error(request, str(error))
     return render(request, "provisioning/addresses.html", context)
+
+
+@needs(Power.EDIT_DEVICES)
+def strangers(request: PageRequest) -> HttpResponse:
+    """Phones that nobody has entered and that ask where the reader's own phones live, each to be added."""
+    now = timezone.now()
+    context = {
+        "section": "unknown-phones",
+        "now": now,
+        "found": unknown_phones.seen_by(request.actor, now),
+        "presence": presence_of(request),
+    }
+    template = "provisioning/_unknown_phones.html" if request.htmx else "provisioning/unknown_phones.html"
+    return render(request, template, context)
 
 
 def by_address(events: Any) -> list[dict[str, Any]]:

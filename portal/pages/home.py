@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -11,17 +11,20 @@ from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, signed_in
 from accounts.roles import Power
+from accounts.scope import Actor
 from devices.models import Device
-from portal.frame import THEME_COOKIE, THEMES
-from portal.pages import incidents, pulse
-from portal.pages.phones import count_states, dressed, in_state
+from portal.clone_cards import suspected_clones
+from portal.frame import THEME_COOKIE, THEMES, home_account
+from portal.pages import check_ins, incidents, pulse
+from portal.pages.phones import dressed, in_state
 from portal.pages.rows import phone_rows
 from portal.refusals import back
-from provisioning import locking, resync
-from provisioning.gate import Outcome
-from provisioning.models import DeviceEvent, Window
+from provisioning import locking, quiet_phones, resync, unknown_phones
+from provisioning.gate import Outcome, State
+from provisioning.models import Approval, DeviceEvent, Window
 
 SHOWN = 4
+A_DAY = timedelta(days=1)
 # A phone asks for files that it has not got, at every start: that is nobody who was turned away.
 NOT_THERE = ("G5", "O0")
 YEAR = 365 * 24 * 3600
@@ -32,45 +35,98 @@ def home(request: PageRequest) -> HttpResponseBase:
     """A manager's morning; who manages nothing goes to his own phones."""
     if not request.actor.may_anywhere(Power.SEE_ACCOUNT):
         return redirect("my-phones")
-    if request.htmx and request.htmx.target == "pulse":
-        now = timezone.now()
+    now = timezone.now()
+    target = request.htmx.target if request.htmx else None
+    if target == "pulse":
         return render(request, "portal/_pulse.html", {"now": now, "pulse": pulse.of(request.actor, now)})
-    template = "portal/_home.html" if request.htmx else "portal/home.html"
-    return render(request, template, {"section": "home", **what_is_true(request)})
+    if target == "check-ins":
+        return render(request, "portal/_check_ins.html", {"chart": charted(request, now)})
+    context = {"section": "home", **what_is_true(request)}
+    if request.htmx:
+        return render(request, "portal/_home.html", context)
+    context |= {"chart": charted(request, now), "pulse": pulse.of(request.actor, now)}
+    return render(request, "portal/home.html", context)
+
+
+def charted(request: PageRequest, now: datetime) -> check_ins.Chart:
+    account = home_account(request.actor)
+    return check_ins.chart(request.actor, account.time_zone if account else "UTC", now)
 
 
 def what_is_true(request: PageRequest) -> dict[str, Any]:
+    """What is refreshed every half minute: the sentence, the tiles, incidents, what is open."""
     now = timezone.now()
     visible = Device.objects.visible_to(request.actor)
-    counts = count_states(request.actor, visible, now)
     windows = Window.objects.visible_to(request.actor).open_or_coming(now).select_related("account")
-    open_now = windows.filter(starts_at__lte=now)
-    refused = (
-        DeviceEvent.objects.visible_to(request.actor)
-        .filter(
-            what="request",
-            outcome=Outcome.REFUSED.value,
-            at__gt=now - timedelta(days=1),
-            device__isnull=False,  # otherwise it was removed, or is another account's now
-        )
-        .exclude(rule__in=NOT_THERE)
-    )
+    refused = turned_away(request.actor, now)
+    counts = count(visible, now)
     unlocked = dressed(request.actor, in_state(request.actor, visible, "unlocked", now))
+    waiting = Approval.objects.visible_to(request.actor).filter(status=Approval.Status.OPEN)
+    suspected = len(suspected_clones(request.actor, now))
     return {
         "now": now,
         "may_open": request.actor.may_anywhere(Power.OPEN_WINDOW),
+        "may_add": request.actor.may_anywhere(Power.EDIT_DEVICES),
         "counts": counts,
-        "refused": refused.order_by().values("device").distinct().count(),
-        "open_windows": open_now.count(),
-        "windows": list(open_now.order_by("ends_at")[:SHOWN]),
+        "on_time": counts["due"] - counts["quiet"],
+        "longest_quiet": longest_quiet(visible, now) if counts["quiet"] else None,
+        "locked_out": locked_out(refused).values("device").distinct().count(),
+        "waiting_since": waiting.order_by("opened_at").values_list("opened_at", flat=True).first(),
+        "clones": suspected,
+        "windows": list(windows.filter(starts_at__lte=now).order_by("ends_at")[:SHOWN]),
+        "coming": list(windows.filter(starts_at__gt=now).order_by("starts_at")[:SHOWN]),
         "unlocked": phone_rows(unlocked[:SHOWN], now),
         "more_unlocked": max(0, counts["unlocked"] - SHOWN),
         "open_ends": left_open(visible, now),
         "edge_problem": edge_problem(request, now),
-        "pulse": pulse.of(request.actor, now),
+        "strangers": len(unknown_phones.seen_by(request.actor, now)),
         "incidents": incidents.lines(incidents.seen_by(request.actor).going_on()[:SHOWN]),
         "turned_away": list(refused.select_related("device__account").order_by("-at")[:6]),
     }
+
+
+def count(visible: QuerySet[Device], now: datetime) -> dict[str, int]:
+    """The numbers of the tiles, in one query over the phones."""
+    due, late = quiet_phones.waited_for(), quiet_phones.late(now)
+    on = Q(is_enabled=True)
+    still = Q(lock__grant_until__isnull=True) | Q(lock__grant_until__gt=now)
+    return visible.order_by().aggregate(
+        all=Count("pk"),
+        new=Count("pk", filter=on & Q(lock__state=State.NEW.value)),
+        unlocked=Count("pk", filter=on & Q(lock__state=State.UNLOCKED.value) & still),
+        quiet=Count("pk", filter=late),
+        due=Count("pk", filter=due),
+        today=Count("pk", filter=Q(last_seen__at__gt=now - A_DAY)),
+    )
+
+
+def longest_quiet(visible: QuerySet[Device], now: datetime) -> Device | None:
+    found: Device | None = (
+        visible.filter(quiet_phones.late(now)).select_related("last_seen").order_by("last_seen__at").first()
+    )
+    return found
+
+
+def turned_away(by: Actor, now: datetime) -> QuerySet[DeviceEvent]:
+    """The refusals of the last day, of phones that are still there."""
+    return (
+        DeviceEvent.objects.visible_to(by)
+        .filter(
+            what="request",
+            outcome=Outcome.REFUSED.value,
+            at__gt=now - A_DAY,
+            device__isnull=False,  # otherwise it was removed, or is another account's now
+        )
+        .exclude(rule__in=NOT_THERE)
+        .order_by()
+    )
+
+
+def locked_out(refused: QuerySet[DeviceEvent]) -> QuerySet[DeviceEvent]:
+    """Of these refusals, those after which the phone was neither let in nor heard from again."""
+    unheard = Q(device__last_seen__isnull=True) | Q(device__last_seen__at__lt=F("at"))
+    not_let_in = Q(device__lock__last_claim_at__isnull=True) | Q(device__lock__last_claim_at__lt=F("at"))
+    return refused.filter(unheard, not_let_in)
 
 
 def edge_problem(request: PageRequest, now: datetime) -> dict[str, Any] | None:
