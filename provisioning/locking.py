@@ -1,6 +1,7 @@
 """What people and the clock do to one phone's lock: unlock, lock again, re-arm, quarantine, its ends."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,6 +67,24 @@ def allow_reprovision(
     return _unlock_own(device, by=by, span=None, origin=origin, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnUnlocks:
+    """How often somebody may still unlock phones of his own today (E2), and from when on once more."""
+
+    left: int
+    again_at: datetime | None
+
+
+def own_unlocks(by: Actor, *, now: datetime) -> OwnUnlocks:
+    """What the limit of a day leaves to the owner of a phone."""
+    done = AuditEntry.objects.filter(
+        user=by.user, verb="device.unlocked", details__rule="E2", details__as="owner", at__gt=now - DAY
+    )
+    times = list(done.order_by("-at").values_list("at", flat=True)[:OWNER_UNLOCKS_A_DAY])
+    left = OWNER_UNLOCKS_A_DAY - len(times)
+    return OwnUnlocks(left, None if left else times[-1] + DAY)
+
+
 def scope_by_presence(device: Device, *, by: Actor, now: datetime) -> Network | None:
     """The address of the person who unlocks, when a try of this phone was refused there in the last 24 h.
 
@@ -107,10 +126,7 @@ def _unlock_own(
         raise Refusal(
             "E2", f"You can unlock your phone for up to {hours} hours.", code="too-long", field="for"
         )
-    done = AuditEntry.objects.filter(
-        user=by.user, verb="device.unlocked", details__rule="E2", details__as="owner", at__gt=now - DAY
-    ).count()
-    if done >= OWNER_UNLOCKS_A_DAY:
+    if not own_unlocks(by, now=now).left:
         raise Refusal(
             "E2",
             f"You did this {OWNER_UNLOCKS_A_DAY} times in the last 24 hours. The people who manage your phone"

@@ -1,5 +1,6 @@
 """A signed-in person ends the ban of the address he is at, within limits; nothing is forgotten by it (B6)."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -39,6 +40,33 @@ def unblock(address: str, *, by: Actor, now: datetime | None = None) -> Ban:
     return ended
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What stands against the address of somebody, until when, and whether he may end it himself."""
+
+    address: str
+    until: datetime
+    blocked: bool
+    left: int  #: how often he may still do it today, this time included
+    why_not: Refusal | None
+
+
+def offer(address: str, *, by: Actor, now: datetime) -> Offer | None:
+    """What the actor may do about this address; None when nothing stands against it."""
+    where = parse_address(address)
+    origin = origin_of(where)
+    standing = _standing(origin, now)
+    if not standing:
+        return None
+    return Offer(
+        address=show_address(where),
+        until=max(ban.ends_at for ban in standing),
+        blocked=any(ban.kind == Ban.Kind.BLOCKED for ban in standing),
+        left=max(0, LIMIT - max(_done(origin, by, now))),
+        why_not=refusal(address, by=by, now=now),
+    )
+
+
 def refusal(address: str, *, by: Actor, now: datetime) -> Refusal | None:
     """Why the actor may not end the ban of this address; None when he may."""
     where = parse_address(address)
@@ -60,9 +88,7 @@ def refusal(address: str, *, by: Actor, now: datetime) -> Refusal | None:
 
 
 def _beyond_limits(origin: Network, shown: str, by: Actor, now: datetime) -> Refusal | None:
-    lately = Unblocking.objects.filter(at__gt=now - LIMIT_TIME)
-    by_person = lately.filter(person=_person(by)).count()
-    here = lately.filter(first=origin.hex_first).count()
+    by_person, here = _done(origin, by, now)
     if max(by_person, here) >= LIMIT:
         whose = "You have" if by_person >= LIMIT else f"People at {shown} have"
         return Refusal(
@@ -77,6 +103,12 @@ def _beyond_limits(origin: Network, shown: str, by: Actor, now: datetime) -> Ref
             code="no-phone-there",
         )
     return None
+
+
+def _done(origin: Network, by: Actor, now: datetime) -> tuple[int, int]:
+    """How many bans ended lately by this person, and at this origin."""
+    lately = Unblocking.objects.filter(at__gt=now - LIMIT_TIME)
+    return lately.filter(person=_person(by)).count(), lately.filter(first=origin.hex_first).count()
 
 
 def _standing(origin: Network, now: datetime) -> list[Ban]:

@@ -1,30 +1,46 @@
 """The end user's page: one card a phone, one sentence, one button; none of the trade's words."""
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, signed_in
+from accounts.models import User
+from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Device
 from portal.frame import home_account
+from portal.my_words import Said, may_unblock_words, said, why_not_words
 from portal.pages.forms import said_origin
-from portal.pages.phone import OTHERS_NAMED
 from portal.pages.phones import dressed
 from portal.pages.presence import presence_of
 from portal.pages.rows import PhoneRow, phone_rows
+from portal.restart_words import restart_words, waiting_words
 from portal.templatetags.latchkey import when_long
-from provisioning import facts, locking, policies
+from provisioning import live_lines, locking, policies, telling, unblocking
+from provisioning.coming_over import LATE_WORD, WAITING
 from provisioning.gate import State
+from provisioning.live_lines import Line, Step
+from provisioning.locking import OwnUnlocks
 from provisioning.models import LastSeen, Lock
 from provisioning.quiet_phones import Lapse
-from security.networks import Network, parse_address
+from security.networks import Network
+
+OTHERS_NAMED = 5
+#: Seconds until the page looks again: while a phone is on its way, and while something may happen.
+QUICKLY, SLOWLY = 4, 20
+ON_ITS_WAY = timedelta(minutes=15)  # after its unlock or its last step; then there is no hurry any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,7 @@ class MyPhone:
     """A phone as its owner sees it."""
 
     device: Device
+    case: str
     look: str
     badge: str
     place: str
@@ -45,31 +62,55 @@ class MyPhone:
     offers: str
     zone: str
     extensions: str
+    restart: str
+    waiting: str
+    lines: list[Said]
+    again: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """What stands against an address where the reader is, and whether he may end it."""
+
+    address: str
+    until: datetime
+    blocked: bool
+    may: bool
+    words: str
 
 
 BADGES = {
-    "ready": ("unlocked", "Ready to set itself up"),
-    "away": ("waiting", "Turned away"),
-    "works": ("full", "Works"),
-    "fresh": ("new", "Not set up yet"),
-    "shut": ("disabled", "Switched off"),
-    "closed": ("locked", "Not set up here"),
+    "ready": ("unlocked", gettext_lazy("Ready to set itself up")),
+    "coming": ("moved", gettext_lazy("Setting itself up")),
+    "late": ("waiting", gettext_lazy("Has to be started again")),
+    "away": ("waiting", gettext_lazy("Turned away")),
+    "works": ("full", gettext_lazy("Works")),
+    "fresh": ("new", gettext_lazy("Not set up yet")),
+    "shut": ("disabled", gettext_lazy("Switched off")),
+    "closed": ("locked", gettext_lazy("Not set up here")),
 }
+#: Which cards have the button, and where it stands.
+OFFERS = {"away": "big", "closed": "big", "late": "fold", "works": "fold"}
 
 
-def my_phone(row: PhoneRow, by: Actor, now: datetime) -> MyPhone:
+def my_phone(row: PhoneRow, by: Actor, lines: list[Line], mine: OwnUnlocks | None, now: datetime) -> MyPhone:
     """What the owner is told, and which button he gets: big, hidden in a fold, or none."""
     device = row.device
     lock: Lock = device.lock
-    case = case_of(row)
+    case = case_of(row, lines)
     here = locking.scope_by_presence(device, by=by, now=now)
     others = [origin for origin in locking.tried_at(device, now=now) if origin != here]
-    offers = {"away": "big", "closed": "big", "works": "fold"}.get(case, "")
+    offers = OFFERS.get(case, "")
+    if offers and row.lock.suspicion and not here:
+        offers = "ask"
+    elif offers and mine is not None and not mine.left:
+        offers = "spent"
     look, words = BADGES[case]
     return MyPhone(
         device=device,
+        case=case,
         look=look,
-        badge=words,
+        badge=str(words),
         place=lock.bound_site.name if lock.bound_site else "",
         seen=row.seen,
         quiet=row.quiet,
@@ -78,13 +119,17 @@ def my_phone(row: PhoneRow, by: Actor, now: datetime) -> MyPhone:
         would_end=now + policies.effective(device.account).user_unlock_ttl,
         scoped_to=here,
         others=[str(origin) for origin in others][:OTHERS_NAMED],
-        offers="ask" if offers and row.lock.suspicion and not here else offers,
+        offers=offers,
         zone=row.zone,
         extensions=row.extensions,
+        restart=restart_words(device),
+        waiting=waiting_words(device),
+        lines=said(lines, zone=row.zone, now=now),
+        again=look_again(case, lines, lock.grant_given_at, now),
     )
 
 
-def case_of(row: PhoneRow) -> str:
+def case_of(row: PhoneRow, lines: Sequence[Line]) -> str:
     """Which of the owner's few cases this is."""
     if row.state in ("disabled", State.QUARANTINED.value, State.RETIRED.value):
         return "shut"
@@ -94,26 +139,95 @@ def case_of(row: PhoneRow) -> str:
         return "fresh"
     if row.is_waiting:
         return "away"
+    if row.lock.handover in (WAITING, LATE_WORD) and not _has_all(row, lines):
+        return "coming" if row.lock.handover == WAITING else "late"
     return "works" if row.seen else "closed"
+
+
+def _has_all(row: PhoneRow, lines: Sequence[Line]) -> bool:
+    """Whether the last that was heard of it is that it has its configuration."""
+    let_in = row.device.lock.last_claim_at
+    if row.seen and let_in and row.seen.at >= let_in:
+        return True
+    return bool(lines) and lines[-1].step is Step.CONFIGURED
+
+
+def look_again(case: str, lines: Sequence[Line], unlocked_at: datetime | None, now: datetime) -> int:
+    """In how many seconds the page asks again; 0: nothing is going on."""
+    if case in ("ready", "coming"):
+        heard = max([unlocked_at or now - ON_ITS_WAY, *(line.at for line in lines)])
+        return QUICKLY if now - heard < ON_ITS_WAY else SLOWLY
+    return SLOWLY if case in ("late", "away", "fresh", "closed") else 0
+
+
+def kept_out(by: Actor, zone: str, now: datetime) -> list[KeptOut]:
+    """What stands against the addresses where the reader is."""
+    found = (unblocking.offer(place, by=by, now=now) for place in by.addresses)
+    return [
+        KeptOut(
+            address=offer.address,
+            until=offer.until,
+            blocked=offer.blocked,
+            may=offer.why_not is None,
+            words=why_not_words(offer, zone=zone) if offer.why_not else may_unblock_words(offer, zone=zone),
+        )
+        for offer in found
+        if offer is not None
+    ]
 
 
 @signed_in
 def my_phones(request: PageRequest) -> HttpResponse:
-    now = timezone.now()
-    own = Device.objects.visible_to(request.actor).filter(owner=request.actor.user)
-    account = home_account(request.actor)
-    context = {
-        "phones": [my_phone(row, request.actor, now) for row in phone_rows(dressed(request.actor, own), now)],
-        "address": request.actor.address,
+    shown = what_is_true(request, timezone.now())
+    return render(request, "devices/_my_phones.html" if request.htmx else "devices/my_phones.html", shown)
+
+
+def what_is_true(request: PageRequest, now: datetime) -> dict[str, Any]:
+    by = request.actor
+    account = home_account(by)
+    zone = account.time_zone if account else "UTC"
+    own = dressed(by, Device.objects.visible_to(by).filter(owner=by.user))
+    rows = phone_rows(own, now)
+    steps = live_lines.lines_of([row.device for row in rows], addresses=by.addresses, now=now)
+    mine = None if by.may_anywhere(Power.UNLOCK_DEVICE) else locking.own_unlocks(by, now=now)
+    phones = [my_phone(row, by, steps[row.device.pk], mine, now) for row in rows]
+    banned = kept_out(by, zone, now)
+    again = min((phone.again for phone in phones if phone.again), default=SLOWLY if banned else 0)
+    news = news_of(phones)
+    return {
+        "phones": phones,
+        "banned": banned,
+        "mine": mine,
+        "address": by.address,
         "presence": presence_of(request),
-        "banned": [
-            place for place in request.actor.addresses if facts.standing_of(parse_address(place), now)[0]
-        ],
         "account": account,
-        "zone": account.time_zone if account else "UTC",
+        "contact": contact_of(account, by),
+        "zone": zone,
         "now": now,
+        "again": again,
+        "refresh": again,  # for a browser without scripts
+        "news": "" if request.GET.get("news", "") == mark_of(news) else news,
+        "mark": mark_of(news),
     }
-    return render(request, "devices/_my_phones.html" if request.htmx else "devices/my_phones.html", context)
+
+
+def news_of(phones: list[MyPhone]) -> str:
+    """What a screen reader is told when it has changed."""
+    last = (
+        f"{phone.device}: {phone.badge}. {phone.lines[-1].words if phone.lines else ''}" for phone in phones
+    )
+    return " ".join(line.strip() for line in last)
+
+
+def mark_of(news: str) -> str:
+    """A short name of the news, by which a browser says which it knows."""
+    return f"{zlib.crc32(news.encode()):08x}"
+
+
+def contact_of(account: Any, by: Actor) -> User | None:
+    """Whom the reader can write to: the first of those who look after the phones, unless it is himself."""
+    people = telling.managers_in(account) if account else []
+    return next((person for person in people if person != by.user), None)
 
 
 @require_POST
@@ -124,8 +238,14 @@ def allow(request: PageRequest, code: UUID) -> HttpResponse:
     device = get_object_or_404(own, code=code)
     origin = said_origin(request.POST.get("origin", ""))
     lock = locking.allow_reprovision(device, by=request.actor, origin=origin)
-    end = f"Until {when_long(lock.grant_until, device.account.time_zone)}. " if lock.grant_until else ""
-    messages.success(
-        request, f"{device} may set itself up, once. {end}Pull its plug, count to ten, plug it in again."
-    )
+    places = {"phone": device, "what_to_do": restart_words(device)}
+    if lock.grant_until:
+        until = when_long(lock.grant_until, device.account.time_zone)
+        told = _("%(phone)s may set itself up, once, until %(until)s. %(what_to_do)s") % {
+            **places,
+            "until": until,
+        }
+    else:
+        told = _("%(phone)s may set itself up, once. %(what_to_do)s") % places
+    messages.success(request, told)
     return redirect("my-phones")
