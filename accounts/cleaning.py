@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
+from django.utils.translation import gettext
 
 from accounts.refusals import Invalid
 
@@ -24,10 +25,17 @@ def one_line(field: str, text: str, *, longest: int) -> str:
     """Return the text without blanks at its ends; Invalid when it holds what cannot stand in one line."""
     kept = text.strip()
     if len(kept) > longest:
-        raise Invalid(field, f"This has {len(kept)} characters; {longest} are the most.")
+        raise Invalid(
+            field,
+            gettext("This has {count} characters; {longest} are the most.").format(
+                count=len(kept), longest=longest
+            ),
+        )
     for character in kept:
         if unicodedata.category(character) in _BREAKING:
-            raise Invalid(field, f"The character U+{ord(character):04X} cannot stand here.")
+            raise Invalid(
+                field, gettext("The character U+{ord:04X} cannot stand here.").format(ord=ord(character))
+            )
     return kept
 
 
@@ -35,5 +43,5 @@ def needed(field: str, text: str, what: str, *, longest: int) -> str:
     """As `one_line`, for what may not be empty."""
     kept = one_line(field, text, longest=longest)
     if not kept:
-        raise Invalid(field, f"{what} is missing.")
+        raise Invalid(field, gettext("{what} is missing.").format(what=what))
     return kept

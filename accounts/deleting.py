@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import Account
@@ -26,16 +27,21 @@ def delete_account(account: Account, *, by: Actor, typed: str, now: datetime | N
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         if account.deleted_at is not None:
-            raise Refusal("keeping", "This account is deleted already.", code="deleted")
+            raise Refusal("keeping", gettext("This account is deleted already."), code="deleted")
         living = living_below(account)
         if living:
             below_it = "An account stands" if living == 1 else f"{living} accounts stand"
             raise Refusal(
-                "keeping", f"{below_it} below this one. Delete what is below first.", code="accounts-below"
+                "keeping",
+                gettext("{below_it} below this one. Delete what is below first.").format(below_it=below_it),
+                code="accounts-below",
             )
         if typed.strip() != account.slug:
             raise Refusal(
-                "keeping", f"Type {account.slug} to delete {account.name}.", code="confirm", field="typed"
+                "keeping",
+                gettext("Type {slug} to delete {name}.").format(slug=account.slug, name=account.name),
+                code="confirm",
+                field="typed",
             )
         account.active_before_deletion, account.is_active = account.is_active, False
         account.deleted_at = now
@@ -63,11 +69,15 @@ def restore_account(account: Account, *, by: Actor, now: datetime | None = None)
             return account
         if any(one.deleted_at is not None for one in above):
             raise Refusal(
-                "keeping", "The account above is deleted. Restore that one first.", code="deleted-above"
+                "keeping",
+                gettext("The account above is deleted. Restore that one first."),
+                code="deleted-above",
             )
         if account.removed_at <= now:
             raise Refusal(
-                "keeping", "The 30 days are over. What is left of it is being removed.", code="too-late"
+                "keeping",
+                gettext("The 30 days are over. What is left of it is being removed."),
+                code="too-late",
             )
         account.is_active, account.deleted_at = account.active_before_deletion, None
         _save(account)
@@ -81,7 +91,7 @@ def refuse_deleted(account: Account) -> None:
     if account.deleted_at is not None:
         raise Refusal(
             "keeping",
-            "This account is deleted. Restore it, or nothing new can be put into it.",
+            gettext("This account is deleted. Restore it, or nothing new can be put into it."),
             code="deleted",
         )
 
@@ -94,7 +104,7 @@ def living_below(account: Account) -> int:
 
 def _needs_power(account: Account, by: Actor) -> None:
     if len(account.path) <= account.steplen:
-        raise Refusal("powers", "The platform cannot be deleted.", code="platform")
+        raise Refusal("powers", gettext("The platform cannot be deleted."), code="platform")
     if not may_delete(account, by):
         raise Forbidden
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.deleting import refuse_deleted
@@ -51,11 +52,11 @@ def make(
 ) -> tuple[ApiKey, str]:
     """As `create`, for a command on the server, whose caller holds the database anyway."""
     if role not in ROLES:
-        raise Invalid("role", "A key cannot be an end user; take viewer or manager.")
+        raise Invalid("role", gettext("A key cannot be an end user; take viewer or manager."))
     role_fits(account, role)
     refuse_deleted(account)
     if expires_at is not None and expires_at <= now:
-        raise Invalid("expires_at", "A key ends in the future.")
+        raise Invalid("expires_at", gettext("A key ends in the future."))
     key = ApiKey(
         account=account,
         name=name,
@@ -88,11 +89,14 @@ def revoke(key: ApiKey, *, by: Actor, now: datetime | None = None) -> ApiKey:
 def read_networks(texts: Sequence[str]) -> list[str]:
     """Return the networks as they are kept; a Refusal names the one that is none."""
     if len(texts) > MOST_NETWORKS:
-        raise Invalid("networks", f"A key has at most {MOST_NETWORKS} networks.")
+        raise Invalid(
+            "networks",
+            gettext("A key has at most {most_networks} networks.").format(most_networks=MOST_NETWORKS),
+        )
     kept = []
     for text in texts:
         try:
             kept.append(str(ipaddress.ip_network(text.strip())))
         except ValueError as error:
-            raise Invalid("networks", f"{text!r} is not a network.") from error
+            raise Invalid("networks", gettext("{text!r} is not a network.").format(text=text)) from error
     return list(dict.fromkeys(kept))

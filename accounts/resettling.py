@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.deleting import refuse_deleted
@@ -61,16 +62,24 @@ def _held(account: Account, below: Account) -> tuple[Account, Account, Account]:
     parent = by_path.get(found.path[: -found.steplen]) if found else None
     if found is None or target is None or parent is None:
         raise Refusal(
-            "E18", "One of these accounts was moved a moment ago. Load the page again.", code="moved"
+            "E18", gettext("One of these accounts was moved a moment ago. Load the page again."), code="moved"
         )
     return found, parent, target
 
 
 def _check_kinds(account: Account, below: Account) -> None:
     if account.kind != Kind.CUSTOMER:
-        raise Invalid("account", f"Only a customer moves; {account} is a {account.kind}.", rule="E18")
+        raise Invalid(
+            "account",
+            gettext("Only a customer moves; {account} is a {kind}.").format(
+                account=account, kind=account.kind
+            ),
+            rule="E18",
+        )
     if Kind.CUSTOMER not in BELOW[Kind(below.kind)]:
-        raise Invalid("below", f"Below a {below.kind} there is no customer.", rule="E18")
+        raise Invalid(
+            "below", gettext("Below a {kind} there is no customer.").format(kind=below.kind), rule="E18"
+        )
 
 
 def _refuse_gone(account: Account, below: Account) -> None:
@@ -79,7 +88,9 @@ def _refuse_gone(account: Account, below: Account) -> None:
     if Account.objects.filter(path__in=below.ancestor_paths(), is_active=False).exists():
         raise Refusal(
             "E18",
-            f"{below} is switched off: the customer's phones would get nothing there.",
+            gettext("{below} is switched off: the customer's phones would get nothing there.").format(
+                below=below
+            ),
             code="disabled",
             field="below",
         )

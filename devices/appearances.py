@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.refusals import Forbidden, Invalid, Refusal
@@ -126,7 +127,9 @@ def stamp(lines: Iterable[Appearance], rows: Iterable[KeyColumns]) -> str:
 def changed_meanwhile(what: object) -> Refusal:
     return Refusal(
         "input",
-        f"Somebody else changed {what} meanwhile. Leave it as it was, and see what it has now.",
+        gettext(
+            "Somebody else changed {what} meanwhile. Leave it as it was, and see what it has now."
+        ).format(what=what),
         code="changed-meanwhile",
     )
 
@@ -141,7 +144,12 @@ def _wanted(device: Device, rows: Sequence[AppearanceRow], labels: Sequence[str]
     for row in rows:
         if row.ring not in Appearance.Ring.values:
             known = ", ".join(Appearance.Ring.values)
-            raise Invalid("ring", f"Key {row.position}: it rings {known}, and not {row.ring!r}.")
+            raise Invalid(
+                "ring",
+                gettext("Key {position}: it rings {known}, and not {ring!r}.").format(
+                    position=row.position, known=known, ring=row.ring
+                ),
+            )
     wanted = [
         Appearance(device=device, extension=extension, position=row.position, label=label, ring=row.ring)
         for row, extension, label in zip(rows, found, labels, strict=True)
@@ -183,10 +191,18 @@ def _resolve(device: Device, rows: Sequence[AppearanceRow]) -> list[Extension]:
         code = codes[name]
         known = by_name.get(str(name), []) if code is None else [by_code[code]] if code in by_code else []
         if not known:
-            raise Invalid("extension", f"Key {row.position}: there is no extension {name}.")
+            raise Invalid(
+                "extension",
+                gettext("Key {position}: there is no extension {name}.").format(
+                    position=row.position, name=name
+                ),
+            )
         if len(known) > 1:
             several = f"there are several extensions {name}; name one by its code"
-            raise Invalid("extension", f"Key {row.position}: {several}.")
+            raise Invalid(
+                "extension",
+                gettext("Key {position}: {several}.").format(position=row.position, several=several),
+            )
         found.append(known[0])
     return found
 
@@ -256,7 +272,9 @@ def _own(device: Device, rows: Sequence[KeyRow]) -> list[Key]:
 def read_key(key: Row, row: KeyRow) -> Row:
     """Fill a key, a phone's own or a profile's, with what was asked for."""
     if row.kind is KeyKind.LINE:
-        raise Invalid("kind", f"Key {row.position}: lines are set as appearances.")
+        raise Invalid(
+            "kind", gettext("Key {position}: lines are set as appearances.").format(position=row.position)
+        )
     key.position, key.kind, key.line = row.position, row.kind.value, row.line
     if row.kind is KeyKind.EMPTY:
         key.value, key.label, key.line = "", "", 0
@@ -297,7 +315,12 @@ def check_model(device: Device) -> None:
     """Refuse a model that has no place for the phone's lines and keys, or that its profile is not for."""
     profile = device.profile
     if profile is not None and profile.model not in ("", device.model):
-        raise Invalid("model", f"Its profile {profile} is for the {profile.model} only; take it off first.")
+        raise Invalid(
+            "model",
+            gettext("Its profile {profile} is for the {model} only; take it off first.").format(
+                profile=profile, model=profile.model
+            ),
+        )
     lines = list(device.appearances.select_related("extension"))
     check_fits(device.family, device.model, lines, keys.of(device, lines=lines))
 
@@ -333,7 +356,10 @@ def _with_key_named(
         return Invalid("position", f"{error.reason}.")
     rows: Sequence[Appearance] | Sequence[KeyColumns] = appearances if place["rows"] == "lines" else keys_
     position = rows[int(place["at"])].position
-    return Invalid(place["field"] or "position", f"Key {position}: {error.reason}.")
+    return Invalid(
+        place["field"] or "position",
+        gettext("Key {position}: {reason}.").format(position=position, reason=error.reason),
+    )
 
 
 def _needs(by: Actor, device: Device) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.deleting import refuse_deleted
@@ -62,7 +63,9 @@ def read_number(field: str, text: str) -> str:
         kept = kept.replace("(0)", "")  # +49 (0)30: the nought is for callers at home
     kept = _PUNCTUATION.sub("", kept)
     if kept and not _NUMBER.fullmatch(kept):
-        raise Invalid(field, "A number has digits, * and #, with a + before them at most; up to 32 of them.")
+        raise Invalid(
+            field, gettext("A number has digits, * and #, with a + before them at most; up to 32 of them.")
+        )
     return kept
 
 
@@ -91,7 +94,11 @@ def add(
         hold(account)
         refuse_deleted(account)
         if Contact.objects.filter(account=account).count() >= MOST:
-            raise Refusal("input", f"A directory holds {MOST} contacts; this one is full.", code="full")
+            raise Refusal(
+                "input",
+                gettext("A directory holds {most} contacts; this one is full.").format(most=MOST),
+                code="full",
+            )
         contact = Contact(account=account, created_at=now, **kept)
         check(contact)
         contact.save()
@@ -105,7 +112,7 @@ def change(contact: Contact, *, by: Actor, now: datetime | None = None, **fields
     needs(by, contact.account)
     for name in fields:
         if name not in FIELDS:
-            raise Invalid(name, f"A contact has no {name!r} to change.")
+            raise Invalid(name, gettext("A contact has no {name!r} to change.").format(name=name))
     kept = read(fields)
     with transaction.atomic():
         hold(contact.account)
@@ -177,5 +184,5 @@ def touch(account: Account) -> None:
 def check(contact: Contact) -> None:
     """Refuse a contact without a number, and one whose name another has."""
     if not contact.dialled():
-        raise Invalid("number", "A contact has at least one number.")
+        raise Invalid("number", gettext("A contact has at least one number."))
     cleaning.full_clean(contact, blame="name")

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -77,7 +78,7 @@ def new_secret(
         if extensions.has_secret(extension, text):
             raise Refusal(
                 "E15",
-                "This is the present secret already. Only another one helps.",
+                gettext("This is the present secret already. Only another one helps."),
                 code="same-secret",
                 field="secret",
             )

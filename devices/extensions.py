@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -69,7 +70,7 @@ def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fi
     _needs(by, extension.account)
     for name in fields:
         if name not in CHANGEABLE:
-            raise Invalid(name, f"An extension has no {name!r} to change.")
+            raise Invalid(name, gettext("An extension has no {name!r} to change.").format(name=name))
     hidden = read_secret(fields.pop("secret")) if "secret" in fields else None
     values = {name: _read(name, text) for name, text in fields.items()}
     with transaction.atomic():
@@ -113,7 +114,11 @@ def remove(extension: Extension, *, by: Actor, now: datetime | None = None) -> N
         if phones:
             where = "one phone" if phones == 1 else f"{phones} phones"
             raise Refusal(
-                "input", f"{extension.username} is shown on {where}; take it off first.", code="in-use"
+                "input",
+                gettext("{username} is shown on {where}; take it off first.").format(
+                    username=extension.username, where=where
+                ),
+                code="in-use",
             )
         audit.record(by, "extension.removed", extension, now=now)
         extension.delete()
@@ -163,16 +168,18 @@ def _read(name: str, text: Any) -> Any:
     kept = text.strip()
     if name == "username" or (name == "auth_name" and kept):
         if not _USER.fullmatch(kept):
-            raise Invalid(name, "A SIP user name has 1 to 64 letters, digits or marks, and no blanks.")
+            raise Invalid(
+                name, gettext("A SIP user name has 1 to 64 letters, digits or marks, and no blanks.")
+            )
     elif kept and not _REALM.fullmatch(kept):
-        raise Invalid(name, "A realm is a host name.")
+        raise Invalid(name, gettext("A realm is a host name."))
     return kept
 
 
 def read_secret(text: str) -> str:
     """A secret is taken as it is: cutting off its blanks would make another one of it."""
     if not text:
-        raise Invalid("secret", "The secret is missing.")
+        raise Invalid("secret", gettext("The secret is missing."))
     if cleaning.one_line("secret", text, longest=128) != text:
-        raise Invalid("secret", "Some phones lose blanks at a secret's ends.")
+        raise Invalid("secret", gettext("Some phones lose blanks at a secret's ends."))
     return text

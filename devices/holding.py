@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from django.utils.translation import gettext
+
 from accounts.refusals import Refusal
 from devices.models import Device
 
@@ -33,7 +35,7 @@ def hold_many(pks: Iterable[int]) -> list[Device]:
 def same_place(found: Device | None, seen: Device) -> Device:
     """The phone as it is now; refused when it is gone, or no longer where the actor's power was looked at."""
     if found is None:
-        raise Refusal("input", "This phone was removed a moment ago.", code="gone")
+        raise Refusal("input", gettext("This phone was removed a moment ago."), code="gone")
     if (found.account_id, found.account.path) != (seen.account_id, seen.account.path):
-        raise Refusal("E17", "This phone was moved a moment ago. Load the page again.", code="moved")
+        raise Refusal("E17", gettext("This phone was moved a moment ago. Load the page again."), code="moved")
     return found

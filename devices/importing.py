@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.deleting import refuse_deleted
@@ -84,7 +85,12 @@ def plan(account: Account, data: bytes) -> Plan:
         rows.append(_row(line, values, present, seen))
     total = len(present) + sum(row.what == "added" for row in rows)
     if total > directory.MOST:
-        raise Invalid("table", f"A directory holds {directory.MOST} contacts; this would make {total}.")
+        raise Invalid(
+            "table",
+            gettext("A directory holds {most} contacts; this would make {total}.").format(
+                most=directory.MOST, total=total
+            ),
+        )
     said = repr([(row.line, row.what, row.name, row.numbers, row.before) for row in rows])
     return Plan(tuple(rows), ignored, total, hashlib.sha256(said.encode()).hexdigest()[:32])
 
@@ -99,11 +105,16 @@ def run(account: Account, *, by: Actor, data: bytes, expected: str = "", now: da
         wanted = plan(account, data)
         if refused := wanted.of("refused"):
             first = refused[0]
-            raise Invalid("table", f"Line {first.line}: {first.reason} Nothing was imported.")
+            raise Invalid(
+                "table",
+                gettext("Line {line}: {reason} Nothing was imported.").format(
+                    line=first.line, reason=first.reason
+                ),
+            )
         if expected and wanted.mark != expected:
             raise Refusal(
                 "input",
-                "The directory has changed since you looked at this import. Look at it again.",
+                gettext("The directory has changed since you looked at this import. Look at it again."),
                 code="changed-meanwhile",
                 field="table",
             )
@@ -150,9 +161,11 @@ def _row(line: int, values: dict[str, str], present: dict[str, Contact], seen: d
     try:
         kept = directory.read(given)
         if not any(kept[name] for name in directory.NUMBERS):
-            raise Invalid("number", "A contact has at least one number.")
+            raise Invalid("number", gettext("A contact has at least one number."))
         if kept["name"] in seen:
-            raise Invalid("name", f"This name stands in line {seen[kept['name']]} already.")
+            raise Invalid(
+                "name", gettext("This name stands in line {value} already.").format(value=seen[kept["name"]])
+            )
     except Invalid as error:
         return Row(line, "refused", given["name"], shown, error.field or "", error.detail)
     seen[kept["name"]] = line
@@ -181,12 +194,14 @@ def _lines(data: bytes) -> tuple[list[tuple[int, dict[str, str]]], tuple[str, ..
             columns, ignored = _columns(cells)
             continue
         if len(found) >= 2 * directory.MOST:
-            raise Invalid("table", f"This is more than {2 * directory.MOST} rows.")
+            raise Invalid(
+                "table", gettext("This is more than {value} rows.").format(value=2 * directory.MOST)
+            )
         found.append((line, _values(columns, cells)))
     if columns is None:
-        raise Invalid("table", "The file is empty.")
+        raise Invalid("table", gettext("The file is empty."))
     if not found:
-        raise Invalid("table", "Below its heading the table has no rows.")
+        raise Invalid("table", gettext("Below its heading the table has no rows."))
     return found, ignored
 
 
@@ -198,19 +213,24 @@ def _cells(reader: Any) -> Iterator[tuple[int, list[str]]]:
             yield begins, cells
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise Invalid("table", f"From line {begins} on this is no table: {error}.") from error
+        raise Invalid(
+            "table",
+            gettext("From line {begins} on this is no table: {error}.").format(begins=begins, error=error),
+        ) from error
 
 
 def _text(data: bytes) -> str:
     if len(data) > LARGEST:
-        raise Invalid("table", "A table for an import has one megabyte at most.")
+        raise Invalid("table", gettext("A table for an import has one megabyte at most."))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Invalid("table", f"Line {line} is not UTF-8. Save the table as CSV UTF-8.") from error
+        raise Invalid(
+            "table", gettext("Line {line} is not UTF-8. Save the table as CSV UTF-8.").format(line=line)
+        ) from error
     if "\0" in text:
-        raise Invalid("table", "This is no text. Save the table as CSV UTF-8.")
+        raise Invalid("table", gettext("This is no text. Save the table as CSV UTF-8."))
     return text
 
 
@@ -223,21 +243,21 @@ def _delimiter(text: str) -> str:
 def _columns(cells: list[str]) -> tuple[list[str], tuple[str, ...]]:
     """Which field each column is; one that is no field is "" and named among the ignored."""
     if len(cells) > COLUMNS:
-        raise Invalid("table", f"The table has more than {COLUMNS} columns.")
+        raise Invalid("table", gettext("The table has more than {columns} columns.").format(columns=COLUMNS))
     meant = {word: field for field, words in HEADERS.items() for word in words}
     columns: list[str] = []
     ignored: list[str] = []
     for cell in cells:
         field = meant.get("".join(c for c in cell.casefold() if c.isalnum()), "")
         if field and field in columns:
-            raise Invalid("table", f"Two columns of the table are the {field}.")
+            raise Invalid("table", gettext("Two columns of the table are the {field}.").format(field=field))
         columns.append(field)
         if not field and cell.strip():
             ignored.append(cell.strip()[:60])
     if not {"name", "first", "last"}.intersection(columns):
-        raise Invalid("table", "Its first line has no column “Name”.")
+        raise Invalid("table", gettext("Its first line has no column “Name”."))
     if not set(directory.NUMBERS).intersection(columns):
-        raise Invalid("table", "Its first line has no column “Number”, “Mobile” or “Other”.")
+        raise Invalid("table", gettext("Its first line has no column “Number”, “Mobile” or “Other”."))
     return columns, tuple(ignored)
 
 

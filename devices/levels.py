@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from accounts.models import Account
 from accounts.refusals import Invalid
 from devices.catalog import catalog
@@ -69,10 +71,10 @@ def model_in(account: Account, family: str, model: str) -> ModelIn:
     """The model by either of its spellings; Invalid when there is none."""
     known = catalog().families.get(family)
     if known is None:
-        raise Invalid("family", f"There is no family {family!r}.")
+        raise Invalid("family", gettext("There is no family {family!r}.").format(family=family))
     found = known.find_model(model)
     if found is None:
-        raise Invalid("model", f"{known.name} has no model {model!r}.")
+        raise Invalid("model", gettext("{name} has no model {model!r}.").format(name=known.name, model=model))
     return ModelIn(account, family, found.name)
 
 

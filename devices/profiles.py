@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -112,7 +113,11 @@ def remove(profile: Profile, *, by: Actor, now: datetime | None = None) -> None:
         count = profile.devices.count()
         if count:
             where = "one phone" if count == 1 else f"{count} phones"
-            raise Refusal("input", f"{profile} is on {where}; take it off first.", code="in-use")
+            raise Refusal(
+                "input",
+                gettext("{profile} is on {where}; take it off first.").format(profile=profile, where=where),
+                code="in-use",
+            )
         audit.record(by, "profile.removed", profile, now=now)
         profile.delete()
 
@@ -137,7 +142,10 @@ def apply(
         phones = _as_seen(seen)
         for device in phones:
             if profile.account.path not in device.account.ancestor_paths():
-                raise Invalid("profile", f"{device} is in an account that this profile is not for.")
+                raise Invalid(
+                    "profile",
+                    gettext("{device} is in an account that this profile is not for.").format(device=device),
+                )
         _check_all(profile, phones, list(profile.keys.all()))
         changed = [device for device in phones if device.profile_id != profile.pk]
         _give(changed, profile, "profile-applied", by, now, profile)
@@ -216,12 +224,12 @@ def _tell(phones: Sequence[Device], what: str, by: Actor, now: datetime, profile
 def _fitting(family: str, model: str) -> tuple[str, str]:
     known = catalog().families.get(family)
     if known is None:
-        raise Invalid("family", f"There is no family {family!r}.")
+        raise Invalid("family", gettext("There is no family {family!r}.").format(family=family))
     if not model:
         return family, ""
     found = known.find_model(model)
     if found is None:
-        raise Invalid("model", f"{known.name} has no model {model!r}.")
+        raise Invalid("model", gettext("{name} has no model {model!r}.").format(name=known.name, model=model))
     return family, found.name
 
 
@@ -236,11 +244,24 @@ def _read_keys(profile: Profile, rows: Sequence[KeyRow]) -> list[ProfileKey]:
         if row.kind is KeyKind.EMPTY:
             continue
         if not 1 <= row.position <= room:
-            raise Invalid("position", f"Key {row.position}: there are {room} places at the most.")
+            raise Invalid(
+                "position",
+                gettext("Key {position}: there are {room} places at the most.").format(
+                    position=row.position, room=room
+                ),
+            )
         if row.position in found:
-            raise Invalid("position", f"Key {row.position}: place {row.position} is taken.")
+            raise Invalid(
+                "position",
+                gettext("Key {position}: place {position} is taken.").format(position=row.position),
+            )
         if row.kind is not KeyKind.LINE and row.kind not in able:
-            raise Invalid("kind", f"Key {row.position}: {_title(family, profile)} has no keys of this kind.")
+            raise Invalid(
+                "kind",
+                gettext("Key {position}: {title} has no keys of this kind.").format(
+                    position=row.position, title=_title(family, profile)
+                ),
+            )
         found[row.position] = read_key(ProfileKey(profile=profile), row)
     return [found[position] for position in sorted(found)]
 
@@ -260,7 +281,12 @@ def _check_all(profile: Profile, phones: Sequence[Device], rows: Sequence[Profil
         own.setdefault(key.device_id, []).append(key)
     for device in phones:
         if device.family != profile.family or profile.model not in ("", device.model):
-            raise Invalid("model", f"{profile} is not for the model of {device}, {device.model}.")
+            raise Invalid(
+                "model",
+                gettext("{profile} is not for the model of {device}, {model}.").format(
+                    profile=profile, device=device, model=device.model
+                ),
+            )
         shows = lines.get(device.pk, [])
         places = keys.line_places(device.family, device.model, (row.position for row in shows))
         try:
@@ -289,7 +315,7 @@ def _locked(profile: Profile) -> Profile:
     rows: Any = Profile.objects.select_for_update(of=("self",)).select_related("account")
     found: Profile | None = rows.filter(pk=profile.pk).first()
     if found is None:
-        raise Refusal("input", "This profile was removed a moment ago.", code="gone")
+        raise Refusal("input", gettext("This profile was removed a moment ago."), code="gone")
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -49,7 +50,7 @@ class Added(NamedTuple):
 def target_in(account: Account, family: str, model: str = "") -> FamilyIn | ModelIn:
     """A family, or one model of it, in an account; Invalid when there is none."""
     if family not in catalog().families:
-        raise Invalid("family", f"There is no family {family!r}.")
+        raise Invalid("family", gettext("There is no family {family!r}.").format(family=family))
     return model_in(account, family, model) if model else FamilyIn(account, family)
 
 
@@ -175,7 +176,7 @@ def reset_value(target: Target, *, by: Actor, key: str, now: datetime | None = N
 
 def _check(target: Target, family: Family, key: str, value: str) -> None:
     if not isinstance(value, str):
-        raise Invalid("value", "A value is text.")
+        raise Invalid("value", gettext("A value is text."))
     if reason := family.raw_refusal(key, ""):
         raise Invalid("key", f"{reason}.")
     if reason := family.raw_refusal(key, value):
@@ -184,7 +185,9 @@ def _check(target: Target, family: Family, key: str, value: str) -> None:
         return
     model = family.models[target.model]
     if not family.knows_raw(model.generation, key):
-        raise Invalid("key", f"{model.title} spells its keys otherwise than {key}.")
+        raise Invalid(
+            "key", gettext("{title} spells its keys otherwise than {key}.").format(title=model.title, key=key)
+        )
 
 
 def _family(target: Target) -> Family:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -85,7 +86,7 @@ def reset_value(target: Target, *, by: Actor, name: str, now: datetime | None = 
     now = now or timezone.now()
     with transaction.atomic():
         if isinstance(target, Account) and name == ZONE:
-            raise Invalid(name, "An account always has a time zone.")
+            raise Invalid(name, gettext("An account always has a time zone."))
         target = holding.held(target) if isinstance(target, Device) else _held_above(target)
         rows = SettingValue.objects.filter(name=name, **_where(target))
         before = rows.values_list("value", flat=True).first()
@@ -107,7 +108,7 @@ def given_here(target: Target) -> dict[str, Value]:
 def _setting(name: str) -> Setting:
     setting = SETTINGS.get(name)
     if setting is None:
-        raise Invalid(name, f"There is no setting {name!r}.")
+        raise Invalid(name, gettext("There is no setting {name!r}.").format(name=name))
     return setting
 
 
@@ -115,12 +116,18 @@ def _fits(setting: Setting, value: Value, target: Target) -> None:
     """Refuse what is no setting of a whole account, and what the vendor's files cannot carry."""
     if isinstance(target, Account):
         if setting.for_models:
-            raise Invalid(setting.name, f"{setting.title}: give it for a model or for a phone.")
+            raise Invalid(
+                setting.name,
+                gettext("{title}: give it for a model or for a phone.").format(title=setting.title),
+            )
         return
     family = catalog().families.get(target.family)
     limit = family.limits.get(setting.name) if family else None
     if family and limit and not re.fullmatch(limit, str(value)):
-        raise Invalid(setting.name, f"{setting.title}: {family.name} cannot carry this value.")
+        raise Invalid(
+            setting.name,
+            gettext("{title}: {name} cannot carry this value.").format(title=setting.title, name=family.name),
+        )
 
 
 def account_of(target: Target) -> Account:

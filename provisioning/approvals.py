@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -167,7 +168,9 @@ def answer(
             .get(pk=approval.pk)
         )
         if card.status != Approval.Status.OPEN or card.closes_at <= now:
-            raise Refusal("E14", "This was answered already, or its 24 hours are over.", code="answered")
+            raise Refusal(
+                "E14", gettext("This was answered already, or its 24 hours are over."), code="answered"
+            )
         tried = _chosen(card, origin)
         where = _network(tried)
         if decision == ONCE:
@@ -194,7 +197,7 @@ def _chosen(card: Approval, origin: Network | None) -> dict[str, Any]:
         if origin is None or entry["first"] == origin.hex_first:
             found: dict[str, Any] = entry
             return found
-    raise Refusal("E14", "This address is no longer on the card.", code="answered", field="origin")
+    raise Refusal("E14", gettext("This address is no longer on the card."), code="answered", field="origin")
 
 
 def _network(entry: dict[str, Any]) -> Network:
@@ -207,7 +210,7 @@ def _meant(approval: Approval, by: Actor, decision: str, origin: Network | None)
     A manager answers for any origin of the card, the owner *once* for the very address that he is at.
     """
     if decision not in (ONCE, SITE, DENY, QUARANTINE):
-        raise Invalid("decision", "One of once, site, deny, quarantine.", rule="E14")
+        raise Invalid("decision", gettext("One of once, site, deny, quarantine."), rule="E14")
     device = approval.device
     if by.may(Power.ANSWER_APPROVAL, device.account.path):
         return _network(_chosen(approval, origin))
@@ -237,20 +240,24 @@ def _join_site(
 ) -> None:
     """The origin becomes one of the site's networks, where a phone of the site already lives."""
     if site is None:
-        raise Invalid("site", "Name the site.", rule="E14")
+        raise Invalid("site", gettext("Name the site."), rule="E14")
     if site.account_id != card.device.account_id:
-        raise Invalid("site", "This site belongs to another account.", rule="E14")
+        raise Invalid("site", gettext("This site belongs to another account."), rule="E14")
     if not proved_there(site, origin, now):
         raise Refusal(
             "E14",
-            f"No phone of {site.name} has been at this address in the last 30 days, so it cannot join.",
+            gettext(
+                "No phone of {name} has been at this address in the last 30 days, so it cannot join."
+            ).format(name=site.name),
             code="not-proved",
             field="site",
         )
     if typed.strip() != site.name:
         raise Refusal(
             "E14",
-            f"{accepting(site)} phones would accept this address. Type the site's name to add it.",
+            gettext("{accepting} phones would accept this address. Type the site's name to add it.").format(
+                accepting=accepting(site)
+            ),
             code="confirm",
             field="typed",
         )
@@ -261,7 +268,9 @@ def _join_site(
 
 def _deny(lock: Lock, origin: Network, *, by: Actor, now: datetime) -> None:
     if is_bound_there(lock, origin):
-        raise Refusal("E14", "The phone is locked to this address; it cannot be denied.", code="bound-origin")
+        raise Refusal(
+            "E14", gettext("The phone is locked to this address; it cannot be denied."), code="bound-origin"
+        )
     denial = Denial.objects.filter(lock=lock, first=origin.hex_first, last=origin.hex_last).first()
     denial = denial or Denial(lock=lock, first=origin.hex_first, last=origin.hex_last)
     denial.since, denial.until, denial.by = now, now + DENIED_FOR, by.label

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.refusals import Forbidden, Invalid, Refusal
@@ -127,7 +128,7 @@ def answer(device: Device, *, by: Actor, decision: str, now: datetime | None = N
     *secrets*: as moved, and every extension of the phone gets a new secret (E15).
     """
     if decision not in ANSWERS:
-        raise Invalid("decision", f"One of {', '.join(ANSWERS)}.", rule="T3")
+        raise Invalid("decision", gettext("One of {names}.").format(names=", ".join(ANSWERS)), rule="T3")
     needed = (Power.TAKE_BACK, Power.EDIT_EXTENSIONS) if decision == SECRETS else (Power.TAKE_BACK,)
     if not all(by.may(power, device.account.path) for power in needed):
         raise Forbidden
@@ -137,7 +138,9 @@ def answer(device: Device, *, by: Actor, decision: str, now: datetime | None = N
         lock = locking.locked_row(device, beside=exposing.shown_on(extensions))
         suspected = open_clone(lock.device, now=now)
         if suspected is None:
-            raise Refusal("T3", "This was answered already, or its 30 days are over.", code="answered")
+            raise Refusal(
+                "T3", gettext("This was answered already, or its 30 days are over."), code="answered"
+            )
         if decision == TAKE_BACK:
             lock = taking_back.take_back(device, by=by, claim=suspected.claim, now=now)
         else:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -97,20 +98,26 @@ def read_days(text: str) -> list[Day]:
             found.append((date.fromisoformat(day), name.strip()))
         except ValueError as error:
             raise Invalid(
-                "holidays", f"{line[:60]!r} is no line such as 2026-12-25 Christmas Day."
+                "holidays",
+                gettext("{value!r} is no line such as 2026-12-25 Christmas Day.").format(value=line[:60]),
             ) from error
     return found
 
 
 def _read(days: Sequence[Day], now: datetime) -> dict[date, str]:
     if len(days) > MOST_HOLIDAYS:
-        raise Invalid("holidays", f"At most {MOST_HOLIDAYS} holidays.")
+        raise Invalid(
+            "holidays", gettext("At most {most_holidays} holidays.").format(most_holidays=MOST_HOLIDAYS)
+        )
     wanted: dict[date, str] = {}
     for day, name in days:
         if not now.date() - PAST <= day <= now.date() + AHEAD:
-            raise Invalid("holidays", f"{day} is too far away: at most 60 days back and three years ahead.")
+            raise Invalid(
+                "holidays",
+                gettext("{day} is too far away: at most 60 days back and three years ahead.").format(day=day),
+            )
         if day in wanted:
-            raise Invalid("holidays", f"{day} stands there twice.")
+            raise Invalid("holidays", gettext("{day} stands there twice.").format(day=day))
         wanted[day] = cleaning.needed("holidays", name, f"The name of {day}", longest=80)
     return dict(sorted(wanted.items()))
 

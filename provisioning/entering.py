@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.deleting import refuse_deleted
@@ -112,7 +113,7 @@ def make_room(mac: str, account: Account, now: datetime) -> int:
     if other is None or other.mac != mac:
         return 0
     if other.account_id == account.pk:
-        raise Refusal("E10", "This phone is entered here already.", code="already-here", field="mac")
+        raise Refusal("E10", gettext("This phone is entered here already."), code="already-here", field="mac")
     lock = locking.locked_row(other)
     if keeps_its_mac(other, lock, now):
         raise elsewhere()
@@ -205,7 +206,7 @@ def change(device: Device, *, by: Actor, now: datetime | None = None, **fields: 
 
 def _read(device: Device, name: str, value: Any) -> Any:
     if name not in CHANGEABLE:
-        raise Invalid(name, f"{name!r} of a phone cannot be changed.")
+        raise Invalid(name, gettext("{name!r} of a phone cannot be changed.").format(name=name))
     if name == "name":
         return cleaning.one_line("name", value, longest=120)
     if name == "notes":
@@ -221,9 +222,12 @@ def _read(device: Device, name: str, value: Any) -> Any:
 
 def read_notes(text: str) -> str:
     if len(text) > LONGEST_NOTES:
-        raise Invalid("notes", f"Notes have at most {LONGEST_NOTES} characters.")
+        raise Invalid(
+            "notes",
+            gettext("Notes have at most {longest_notes} characters.").format(longest_notes=LONGEST_NOTES),
+        )
     if "\0" in text:
-        raise Invalid("notes", "Notes are text.")
+        raise Invalid("notes", gettext("Notes are text."))
     return text
 
 
@@ -282,7 +286,7 @@ def _read_family(text: str) -> str:
         return code
     near = difflib.get_close_matches(code, families, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(families)}."
-    raise Invalid("family", f"There is no family {text!r}. {hint}")
+    raise Invalid("family", gettext("There is no family {text!r}. {hint}").format(text=text, hint=hint))
 
 
 def read_model(family: str, text: str) -> Model:
@@ -293,18 +297,20 @@ def read_model(family: str, text: str) -> Model:
         return found
     near = difflib.get_close_matches(text.strip().upper(), vendor.models, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise Invalid("model", f"{vendor.name} has no model {text!r}.{hint}")
+    raise Invalid(
+        "model", gettext("{name} has no model {text!r}.{hint}").format(name=vendor.name, text=text, hint=hint)
+    )
 
 
 def _read_owner(account: Account, owner: User | None) -> User | None:
     if owner is not None:
         home = Membership.objects.filter(user=owner, account__path__in=account.ancestor_paths())
         if not home.exists():
-            raise Invalid("owner", "A phone's owner is a user of its account.")
+            raise Invalid("owner", gettext("A phone's owner is a user of its account."))
     return owner
 
 
 def _read_site(account: Account, site: Site | None) -> Site | None:
     if site is not None and site.account_id != account.pk:
-        raise Invalid("site", "There is no such site in this account.")
+        raise Invalid("site", gettext("There is no such site in this account."))
     return site

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -142,7 +143,7 @@ def close(incident: Incident, *, by: Actor, reason: str, now: datetime | None = 
     reason = cleaning.needed("reason", reason, "The reason", longest=300)
     with transaction.atomic():
         if Incident.objects.select_for_update().get(pk=incident.pk).ended_at is not None:
-            raise Refusal("B5", "This incident has ended already.", code="over")
+            raise Refusal("B5", gettext("This incident has ended already."), code="over")
         ended = end(incident, how=reason, now=now, by=by)
         audit.record(by, "incident.closed", ended, account=ended.account, now=now, reason=reason)
     return ended

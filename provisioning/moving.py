@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.deleting import refuse_deleted
@@ -41,7 +42,12 @@ def move(device: Device, *, by: Actor, to: Account, name: str = "", now: datetim
             locking.refuse_put_away(lock)
         old = device.account
         if old.pk == to.pk:
-            raise Refusal("E17", f"This phone is in {to} already.", code="already-there", field="account")
+            raise Refusal(
+                "E17",
+                gettext("This phone is in {to} already.").format(to=to),
+                code="already-there",
+                field="account",
+            )
         exposing.expose(shown, by=by, why=f"{device} moved to another account (E17)", now=now)
         audit.record(by, events.MOVED_AWAY, device, now=now, mac=device.mac)
         events.write(device, "moved-away", by=by, rule="E17", at=now)

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -59,18 +60,26 @@ class Policy:
         if self.choices:
             if value not in self.choices:
                 raise Invalid(
-                    self.name, f"{self.title}: {', '.join(self.choices)}; {value!r} is none of them."
+                    self.name,
+                    gettext("{title}: {names}; {value!r} is none of them.").format(
+                        title=self.title, names=", ".join(self.choices), value=value
+                    ),
                 )
             return str(value)
         if isinstance(self.default, bool):
             if not isinstance(value, bool):
-                raise Invalid(self.name, f"{self.title} is on or off.")
+                raise Invalid(self.name, gettext("{title} is on or off.").format(title=self.title))
             return value
         if isinstance(value, timedelta):
             hours, rest = divmod(value, timedelta(hours=1))
             value = value.total_seconds() / 3600 if rest else hours
         if not isinstance(value, int) or isinstance(value, bool) or not self.lowest <= value <= self.highest:
-            raise Invalid(self.name, f"{self.title}: whole hours from {self.lowest} to {self.highest}.")
+            raise Invalid(
+                self.name,
+                gettext("{title}: whole hours from {lowest} to {highest}.").format(
+                    title=self.title, lowest=self.lowest, highest=self.highest
+                ),
+            )
         return value
 
     def tighter(self, one: Value, other: Value) -> Value:
@@ -262,7 +271,9 @@ def set_value(
         if not from_above and policy.tighter(kept, before.ceiling) != kept:
             raise Invalid(
                 name,
-                f"{policy.title}: your provider has set {_say(before.ceiling)}; only stricter is possible.",
+                gettext("{title}: your provider has set {say}; only stricter is possible.").format(
+                    title=policy.title, say=_say(before.ceiling)
+                ),
             )
         row = PolicyValue.objects.filter(account=account, name=name).first()
         row = row or PolicyValue(account=account, name=name, value={})
@@ -299,7 +310,7 @@ def reset_value(account: Account, *, by: Actor, name: str, now: datetime | None 
 def _policy(name: str) -> Policy:
     policy = POLICIES.get(name)
     if policy is None:
-        raise Invalid("name", f"There is no policy {name!r}.")
+        raise Invalid("name", gettext("There is no policy {name!r}.").format(name=name))
     return policy
 
 

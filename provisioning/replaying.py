@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import tenants
 from accounts.models import Account
@@ -82,18 +83,30 @@ def start(wanted: Wanted, *, by: Actor, now: datetime | None = None) -> Job:
         raise Forbidden("B7")
     for name, (least, most) in BOUNDS.items():
         if not least <= getattr(wanted, name) <= most:
-            raise Invalid(name, f"From {least:,} to {most:,}.", rule="B9")
+            raise Invalid(
+                name, gettext("From {least:,} to {most:,}.").format(least=least, most=most), rule="B9"
+            )
     if not 1 <= wanted.days <= LONGEST:
-        raise Invalid("days", f"From 1 to {LONGEST}: keys are kept no longer.", rule="B9")
+        raise Invalid(
+            "days",
+            gettext("From 1 to {longest}: keys are kept no longer.").format(longest=LONGEST),
+            rule="B9",
+        )
     if len(wanted.hours) != 3 or not all(1 <= hours <= LONGEST_BAN for hours in wanted.hours):
-        raise Invalid("hours", f"Three lengths, each from 1 to {LONGEST_BAN} hours.", rule="B9")
+        raise Invalid(
+            "hours",
+            gettext("Three lengths, each from 1 to {longest_ban} hours.").format(longest_ban=LONGEST_BAN),
+            rule="B9",
+        )
     now = now or timezone.now()
     with transaction.atomic():
         # One at a time, so that two people cannot start two.
         platform = Account.objects.select_for_update(no_key=True).get(pk=tenants.platform().pk)
         running = Job.objects.filter(kind=KIND, finished_at=None)
         if any(not _is_lost(job, now) for job in running):
-            raise Refusal("B9", "Another what-if is running. It takes a minute at most.", code="busy")
+            raise Refusal(
+                "B9", gettext("Another what-if is running. It takes a minute at most."), code="busy"
+            )
         running.update(finished_at=now)
         params = {"wanted": asdict(wanted)}
         return jobs.start(platform, KIND, by=by, params=params, devices=(), now=now)

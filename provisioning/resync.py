@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 from kombu.exceptions import OperationalError as BrokerAway
 
 from accounts import audit, cleaning
@@ -142,7 +143,9 @@ def refuse_without_edge() -> None:
     """Refuse where no SIP edge is known."""
     if edge() is None:
         raise Refusal(
-            "input", "No SIP edge is set up, so phones cannot be asked (SIP_EDGE).", code="no-sip-edge"
+            "input",
+            gettext("No SIP edge is set up, so phones cannot be asked (SIP_EDGE)."),
+            code="no-sip-edge",
         )
 
 
@@ -169,7 +172,7 @@ def line_of(device: Device) -> tuple[str, str]:
     if first is None:
         raise Refusal(
             "input",
-            "This phone shows no line, so the SIP server cannot find it. Give it a line first.",
+            gettext("This phone shows no line, so the SIP server cannot find it. Give it a line first."),
             code="no-line",
         )
     extension = first.extension
@@ -250,11 +253,11 @@ def _ask_item(
     """Line one phone of the job up; False when it is skipped, which its item then says."""
     try:
         if lock is None:
-            raise Refusal("input", "This phone was removed meanwhile.", code="gone")
+            raise Refusal("input", gettext("This phone was removed meanwhile."), code="gone")
         if not by.may(Power.EDIT_DEVICES, lock.device.account.path):
-            raise Refusal("input", "This phone has moved to another account.", code="moved")
+            raise Refusal("input", gettext("This phone has moved to another account."), code="moved")
         if lock.pk in ahead:
-            raise Refusal("input", "It waits for its turn to be asked already.", code="waiting")
+            raise Refusal("input", gettext("It waits for its turn to be asked already."), code="waiting")
         refuse_unasked(lock)
     except Refusal as refusal:
         item.result, item.why = JobItem.Result.SKIPPED, refusal.detail[:300]

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -120,7 +121,11 @@ def remove(site: Site, *, by: Actor, now: datetime | None = None) -> None:
         _locked(site.account)
         site = Site.objects.select_for_update(of=("self",)).select_related("account").get(pk=site.pk)
         if Window.objects.open_or_coming(now).filter(site=site).exists():
-            raise Refusal("E4", f"A window for {site} is open or coming; close it first.", code="in-use")
+            raise Refusal(
+                "E4",
+                gettext("A window for {site} is open or coming; close it first.").format(site=site),
+                code="in-use",
+            )
         bound = list(Lock.objects.select_for_update(of=("self",)).filter(bound_site=site))
         last: dict[int, Claim] = {}
         for claim in Claim.objects.filter(device__in=[lock.pk for lock in bound]).order_by("id"):
@@ -184,7 +189,10 @@ def _parse(text: str) -> Network:
 def _read_networks(texts: Sequence[str], account: Account, by: Actor) -> list[Network]:
     """The networks in order; Invalid names the one that a site cannot hold."""
     if len(texts) > MOST_NETWORKS:
-        raise Invalid("networks", f"A site has at most {MOST_NETWORKS} networks.")
+        raise Invalid(
+            "networks",
+            gettext("A site has at most {most_networks} networks.").format(most_networks=MOST_NETWORKS),
+        )
     wide = by.may(Power.WIDE_SITES, account.path)
     narrow_v4, narrow_v6 = (SUPPORT_V4, SUPPORT_V6) if wide else (NARROW_V4, NARROW_V6)
     found: list[Network] = []
@@ -194,9 +202,14 @@ def _read_networks(texts: Sequence[str], account: Account, by: Actor) -> list[Ne
             words = f"{network} is too wide: an IPv4 /{narrow_v4} or IPv6 /{narrow_v6} at most."
             raise Invalid("networks", words)
         if not settings.LATCHKEY_TRIAL and not is_public(network):
-            raise Invalid("networks", f"{network} is not public: phones of others could have it too.")
+            raise Invalid(
+                "networks",
+                gettext("{network} is not public: phones of others could have it too.").format(
+                    network=network
+                ),
+            )
         if any(network.overlaps(other) for other in found):
-            raise Invalid("networks", f"{network} is named twice.")
+            raise Invalid("networks", gettext("{network} is named twice.").format(network=network))
         found.append(network)
     return sorted(found)
 
@@ -209,7 +222,12 @@ def _refuse_overlap(account: Account, wanted: Iterable[Network], *, of: Site | N
         other = others.exclude(site=of).first()
         if other is not None:
             held = Network.from_hex(other.first, other.last)
-            raise Invalid("networks", f"{network} overlaps {held} of {other.site}.")
+            raise Invalid(
+                "networks",
+                gettext("{network} overlaps {held} of {site}.").format(
+                    network=network, held=held, site=other.site
+                ),
+            )
 
 
 def _write(site: Site, wanted: Iterable[Network]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import AuditEntry
@@ -218,7 +219,7 @@ def release(
         raise Forbidden
     reason = cleaning.needed("reason", reason, "A reason", longest=300)
     if origin is not None and unlock is None:
-        raise Invalid("for", "Say for how long the phone is unlocked for that address.", rule="E8")
+        raise Invalid("for", gettext("Say for how long the phone is unlocked for that address."), rule="E8")
     with transaction.atomic():
         lock = locking.locked_row(device)
         device = lock.device
@@ -226,7 +227,9 @@ def release(
         lifted += ["suspicion"] if locking.is_suspected(lock, now) else []
         if not lifted:
             raise Refusal(
-                "E8", "This phone is neither quarantined nor under suspicion.", code="nothing-to-lift"
+                "E8",
+                gettext("This phone is neither quarantined nor under suspicion."),
+                code="nothing-to-lift",
             )
         if "quarantine" in lifted:
             locking.close_grant(lock, state=State.LOCKED, since=now, by=by.label)

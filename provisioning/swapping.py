@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.refusals import Forbidden, Refusal
@@ -38,7 +39,7 @@ def swap(device: Device, *, by: Actor, mac: str, model: str = "", now: datetime 
         lock = locking.locked_row(device)
         locking.refuse_put_away(lock)
         if parsed == device.mac:
-            raise Refusal("E12", "This is the phone's MAC already.", code="same-mac", field="mac")
+            raise Refusal("E12", gettext("This is the phone's MAC already."), code="same-mac", field="mac")
         floor = entering.make_room(parsed, device.account, now)
         before: dict[str, Any] = {"old": device.mac, "old_model": device.model}
         ledger.left(device, lock, now=now)

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.refusals import Forbidden, Refusal
@@ -91,11 +92,13 @@ def _within_reach(device: Device) -> "QuerySet[Claim]":
 def _meant(device: Device, claim: Claim | None, now: datetime) -> Claim:
     found = offered(device, now=now) if claim is None else _within_reach(device).filter(pk=claim.pk).first()
     if found is None and claim is None:
-        raise Refusal("E16", "Nobody has set this phone up, so there is nothing to take back.", code="none")
+        raise Refusal(
+            "E16", gettext("Nobody has set this phone up, so there is nothing to take back."), code="none"
+        )
     if found is None:
         raise Refusal(
             "E16",
-            "This first fetch was undone already, or is none of this phone's.",
+            gettext("This first fetch was undone already, or is none of this phone's."),
             code="undone",
             field="claim",
         )

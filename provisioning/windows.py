@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -115,14 +116,20 @@ def open_window(
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         if Window.objects.filter(account=account).open_or_coming(now).count() >= OPEN_AT_ONCE:
             raise Refusal(
-                "E4", f"{OPEN_AT_ONCE} windows are open here. Close one first.", code="too-many-windows"
+                "E4",
+                gettext("{open_at_once} windows are open here. Close one first.").format(
+                    open_at_once=OPEN_AT_ONCE
+                ),
+                code="too-many-windows",
             )
         phones = covered(account, site=site, devices=devices)
         covers = phones.count()
         if covers > TYPED_ABOVE and confirm != covers:
             raise Refusal(
                 "E4",
-                f"This window would serve {covers} phones. Type that number to open it.",
+                gettext("This window would serve {covers} phones. Type that number to open it.").format(
+                    covers=covers
+                ),
                 code="confirm",
                 field="confirm",
             )
@@ -216,36 +223,44 @@ def withdraw_keys(
 def _check_time(account: Account, hours: int, starts: datetime | None, now: datetime) -> None:
     longest = policies.effective(account).window_max_hours
     if not isinstance(hours, int) or isinstance(hours, bool) or not 1 <= hours <= longest:
-        raise Invalid("hours", f"Whole hours from 1 to {longest}.", rule="E4")
+        raise Invalid("hours", gettext("Whole hours from 1 to {longest}.").format(longest=longest), rule="E4")
     if starts is None:
         return
     if starts < now - timedelta(minutes=1):
-        raise Invalid("starts", "This start has passed.", rule="E4")
+        raise Invalid("starts", gettext("This start has passed."), rule="E4")
     if starts > now + START_AHEAD:
-        raise Invalid("starts", f"At most {START_AHEAD.days} days ahead.", rule="E4")
+        raise Invalid(
+            "starts", gettext("At most {days} days ahead.").format(days=START_AHEAD.days), rule="E4"
+        )
 
 
 def _check_origin(origin: Network, now: datetime) -> None:
     if origin != origin_of(origin.first):
-        raise Invalid("address", "A window is for one address: IPv4, or an IPv6 /64.", rule="E4")
+        raise Invalid("address", gettext("A window is for one address: IPv4, or an IPv6 /64."), rule="E4")
     if not settings.LATCHKEY_TRIAL and not is_public(origin):
-        raise Invalid("address", f"{origin} is no public address.", rule="E4")
+        raise Invalid("address", gettext("{origin} is no public address.").format(origin=origin), rule="E4")
     standing = Ban.objects.standing(now).filter(first__lte=origin.hex_last, last__gte=origin.hex_first)
     kinds = set(standing.values_list("kind", flat=True))
     shown = show_address(origin.first)
     if Ban.Kind.BLOCKED in kinds:
-        raise Refusal("E4", f"{shown} is blocked. Platform support can lift that.", code="blocked")
+        raise Refusal(
+            "E4",
+            gettext("{shown} is blocked. Platform support can lift that.").format(shown=shown),
+            code="blocked",
+        )
     if Ban.Kind.BANNED in kinds:
-        raise Refusal("E4", f"{shown} is banned. Lift the ban first.", code="banned")
+        raise Refusal(
+            "E4", gettext("{shown} is banned. Lift the ban first.").format(shown=shown), code="banned"
+        )
 
 
 def _check_filter(account: Account, site: Site | None, devices: Sequence[Device] | None) -> None:
     if site is not None and not site.account.path.startswith(account.path):
-        raise Invalid("site", "This site belongs to another account.", rule="E4")
+        raise Invalid("site", gettext("This site belongs to another account."), rule="E4")
     if devices is None:
         return
     if not devices:
-        raise Invalid("devices", "The list names no phone.", rule="E4")
+        raise Invalid("devices", gettext("The list names no phone."), rule="E4")
     for device in devices:
         if not device.account.path.startswith(account.path):
-            raise Invalid("devices", "A phone of the list belongs to another account.", rule="E4")
+            raise Invalid("devices", gettext("A phone of the list belongs to another account."), rule="E4")

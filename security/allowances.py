@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -34,10 +35,12 @@ def propose(
         raise Forbidden("B8")
     why = cleaning.needed("reason", reason, "The reason", longest=300)
     if not timedelta(0) < length <= LONGEST:
-        raise Invalid("ends_at", "It lasts at most a year.", rule="B8")
+        raise Invalid("ends_at", gettext("It lasts at most a year."), rule="B8")
     _check_width(network, SUPPORT_V4, SUPPORT_V6, "nobody grants more")
     if not is_public(network):
-        raise Invalid("network", f"{network} is no public network.", rule="B8")
+        raise Invalid(
+            "network", gettext("{network} is no public network.").format(network=network), rule="B8"
+        )
     now = now or timezone.now()
     with transaction.atomic():
         # One at a time in an account, so that nobody asks for the same twice.
@@ -47,7 +50,12 @@ def propose(
         open_ = (same.standing(now) | same.waiting(now)).first()
         if open_ is not None:
             raise Refusal(
-                "B8", f"{open_.network} is {open_.state(now)} already.", code="already", field="network"
+                "B8",
+                gettext("{network} is {state} already.").format(
+                    network=open_.network, state=open_.state(now)
+                ),
+                code="already",
+                field="network",
             )
         row = AllowedNetwork(
             account=account,
@@ -82,7 +90,11 @@ def grant(row: AllowedNetwork, *, by: Actor, now: datetime | None = None) -> All
     with transaction.atomic():
         row = _locked(row)
         if row.state(now) != "proposed":
-            raise Refusal("B8", f"{row.network} is {row.state(now)} already.", code="already")
+            raise Refusal(
+                "B8",
+                gettext("{network} is {state} already.").format(network=row.network, state=row.state(now)),
+                code="already",
+            )
         if not may_grant(row, by):
             _check_width(row.network, RESELLER_V4, RESELLER_V6, "platform support grants more")
         _refuse_conflicts(row.network, now)
@@ -99,7 +111,13 @@ def end(row: AllowedNetwork, *, by: Actor, reason: str = "", now: datetime | Non
         row = _locked(row)
         before = row.state(now)
         if before not in ("proposed", "allowed"):
-            raise Refusal("B8", f"It is over already: {row.network} is {before}.", code="over")
+            raise Refusal(
+                "B8",
+                gettext("It is over already: {network} is {before}.").format(
+                    network=row.network, before=before
+                ),
+                code="over",
+            )
         row.ended_at, row.ended_by = now, by.label[:200]
         row.save(update_fields=["ended_at", "ended_by"])
         _record(by, "ended" if before == "allowed" else "turned-down", row, now, reason=why)
@@ -123,14 +141,23 @@ def _locked(row: AllowedNetwork) -> AllowedNetwork:
 
 def _check_width(network: Network, v4: int, v6: int, otherwise: str) -> None:
     if network.prefix < (v4 if network.is_v4 else v6):
-        raise Invalid("network", f"An IPv4 /{v4} or IPv6 /{v6} is the widest; {otherwise}.", rule="B8")
+        raise Invalid(
+            "network",
+            gettext("An IPv4 /{v4} or IPv6 /{v6} is the widest; {otherwise}.").format(
+                v4=v4, v6=v6, otherwise=otherwise
+            ),
+            rule="B8",
+        )
 
 
 def _refuse_conflicts(network: Network, now: datetime) -> None:
     blocked = Ban.objects.standing(now).touching(network).filter(kind=Ban.Kind.BLOCKED).first()
     if blocked is not None:
         raise Refusal(
-            "B8", f"{blocked.network} is blocked by platform support.", code="blocked", field="network"
+            "B8",
+            gettext("{network} is blocked by platform support.").format(network=blocked.network),
+            code="blocked",
+            field="network",
         )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning, tenants
 from accounts.models import Account
@@ -44,7 +45,13 @@ def end(ban: Ban, *, by: Actor, rule: str, reason: str, now: datetime) -> Ban:
     """End a ban or block inside the caller's transaction; whether the actor may is the caller's business."""
     ban = Ban.objects.select_for_update().get(pk=ban.pk)
     if ban.lifted_at is not None or ban.ends_at <= now:
-        raise Refusal(rule, f"It is over already: {ban.network} is not {ban.kind}.", code="over")
+        raise Refusal(
+            rule,
+            gettext("It is over already: {network} is not {kind}.").format(
+                network=ban.network, kind=ban.kind
+            ),
+            code="over",
+        )
     ban.lifted_at, ban.lifted_by = now, by.label[:200]
     ban.save(update_fields=["lifted_at", "lifted_by"])
     audit.record(by, f"address.{_undone(ban)}", ban, account=tenants.platform(), now=now, reason=reason)
@@ -65,9 +72,14 @@ def _keep_out(
     why = cleaning.needed("reason", reason, "The reason", longest=300)
     longest = LONGEST_BAN if kind is Ban.Kind.BANNED else LONGEST_BLOCK
     if not timedelta(0) < length <= longest:
-        raise Invalid("length", f"It lasts at most {_say(longest)}.", rule="B3")
+        raise Invalid("length", gettext("It lasts at most {say}.").format(say=_say(longest)), rule="B3")
     if network.prefix < (WIDEST_V4 if network.is_v4 else WIDEST_V6):
-        raise Invalid("network", f"A network of an IPv4 /{WIDEST_V4} or IPv6 /{WIDEST_V6} is the widest.")
+        raise Invalid(
+            "network",
+            gettext("A network of an IPv4 /{widest_v4} or IPv6 /{widest_v6} is the widest.").format(
+                widest_v4=WIDEST_V4, widest_v6=WIDEST_V6
+            ),
+        )
     now = now or timezone.now()
     with transaction.atomic():
         # One at a time, so that two people cannot set the same one twice.
@@ -77,7 +89,13 @@ def _keep_out(
             _not_allowed_as_well(network, now)
         if standing is not None:
             end = standing.ends_at.strftime("%d %B %Y, %H:%M UTC")
-            raise Refusal("B3", f"{standing.network} is {kind} until {end}; lift that first.", code="already")
+            raise Refusal(
+                "B3",
+                gettext("{network} is {kind} until {end}; lift that first.").format(
+                    network=standing.network, kind=kind, end=end
+                ),
+                code="already",
+            )
         ban = Ban(
             kind=kind,
             first=network.hex_first,
@@ -118,7 +136,9 @@ def _not_allowed_as_well(network: Network, now: datetime) -> None:
     if allowed is not None:
         raise Refusal(
             "B8",
-            f"{allowed.network} is allowed to {allowed.account}; end that first.",
+            gettext("{network} is allowed to {account}; end that first.").format(
+                network=allowed.network, account=allowed.account
+            ),
             code="allowed",
             field="network",
         )

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -26,10 +27,14 @@ class AllowanceForm(forms.Form):
     """Whose network it is, for how long, and why more fails there than elsewhere."""
 
     account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
-    network = NetworkField(label="Which address or network?")
-    days = forms.IntegerField(min_value=1, max_value=365, initial=365, label="For how many days?")
+    network = NetworkField(label=gettext_lazy("Which address or network?"))
+    days = forms.IntegerField(
+        min_value=1, max_value=365, initial=365, label=gettext_lazy("For how many days?")
+    )
     reason = forms.CharField(
-        max_length=300, label="Why?", help_text="Such as: our headquarters, 300 phones behind one address."
+        max_length=300,
+        label=gettext_lazy("Why?"),
+        help_text=gettext_lazy("Such as: our headquarters, 300 phones behind one address."),
     )
 
     def __init__(self, *args: object, actor: Actor, **kwargs: object) -> None:
@@ -91,7 +96,7 @@ def add(request: PageRequest) -> HttpResponse:
 def grant(request: PageRequest, code: UUID) -> HttpResponse:
     visible = AllowedNetwork.objects.visible_to(request.actor).select_related("account")
     row = allowances.grant(get_object_or_404(visible, code=code), by=request.actor)
-    messages.success(request, f"{row.network} is allowed now.")
+    messages.success(request, gettext("{network} is allowed now.").format(network=row.network))
     return redirect("allowances")
 
 
@@ -101,5 +106,5 @@ def end(request: PageRequest, code: UUID) -> HttpResponse:
     """Turn down what was proposed, or end what was granted."""
     visible = AllowedNetwork.objects.visible_to(request.actor).select_related("account")
     row = allowances.end(get_object_or_404(visible, code=code), by=request.actor)
-    messages.success(request, f"{row.network} is not allowed any more.")
+    messages.success(request, gettext("{network} is not allowed any more.").format(network=row.network))
     return redirect("allowances")

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -23,22 +24,24 @@ SHOWN = 200
 class BanForm(forms.Form):
     """Who is kept out, from what, for how long and why."""
 
-    network = NetworkField(label="Which address or network?")
+    network = NetworkField(label=gettext_lazy("Which address or network?"))
     kind = forms.ChoiceField(
         choices=[
             (Ban.Kind.BANNED.value, "Banned: no new setups, working phones go on"),
             (Ban.Kind.BLOCKED.value, "Blocked: nothing at all, working phones included"),
         ],
-        label="From what?",
+        label=gettext_lazy("From what?"),
     )
     length = forms.IntegerField(
         min_value=1,
         max_value=90 * 24,
         initial=1,
-        label="For how many hours?",
-        help_text="A ban lasts at most 24 hours, a block at most 90 days (2,160 hours).",
+        label=gettext_lazy("For how many hours?"),
+        help_text=gettext_lazy("A ban lasts at most 24 hours, a block at most 90 days (2,160 hours)."),
     )
-    reason = forms.CharField(max_length=300, label="Why?", help_text="It stands in the audit.")
+    reason = forms.CharField(
+        max_length=300, label=gettext_lazy("Why?"), help_text=gettext_lazy("It stands in the audit.")
+    )
 
 
 @needs(Power.SEE_ACCOUNT)
@@ -68,7 +71,9 @@ def add(request: PageRequest) -> HttpResponse:
         with refused_into(form):
             length = timedelta(hours=kept["length"])
             ban = keep_out(kept["network"], by=request.actor, length=length, reason=kept["reason"])
-            messages.success(request, f"{ban.network} is {ban.kind}.")
+            messages.success(
+                request, gettext("{network} is {kind}.").format(network=ban.network, kind=ban.kind)
+            )
             return redirect("bans")
     return render(request, "provisioning/ban_add.html", {"section": "bans", "form": form})
 
@@ -78,5 +83,7 @@ def add(request: PageRequest) -> HttpResponse:
 def lift(request: PageRequest, code: UUID) -> HttpResponse:
     seen = checking.bans_seen_by(request.actor, timezone.now())
     ban = bans.lift(get_object_or_404(seen, code=code), by=request.actor)
-    messages.success(request, f"{ban.network} is not {ban.kind} any more.")
+    messages.success(
+        request, gettext("{network} is not {kind} any more.").format(network=ban.network, kind=ban.kind)
+    )
     return redirect("bans")

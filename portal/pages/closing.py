@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -55,7 +56,7 @@ def of_site(request: PageRequest, code: UUID) -> HttpResponse:
         with refused_into(form):
             days = closing.read_days(form.cleaned_data["holidays"])
             closing.set_times(site, by=request.actor, lines=form.lines(), days=days)
-            messages.success(request, f"The closing times of {site} were kept.")
+            messages.success(request, gettext("The closing times of {site} were kept.").format(site=site))
             return redirect("site", site.code)
     zone = site.time_zone or site.account.time_zone
     context = {"section": "sites", "form": form, "site": site, "account": site.account, "zone": zone}
@@ -70,7 +71,7 @@ def of_account(request: PageRequest, slug: str) -> HttpResponse:
         with refused_into(form):
             days = closing.read_days(form.cleaned_data["holidays"])
             closing.set_holidays(account, by=request.actor, days=days)
-            messages.success(request, f"The holidays of {account} were kept.")
+            messages.success(request, gettext("The holidays of {account} were kept.").format(account=account))
             return redirect("sites")
     context = {"section": "sites", "form": form, "site": None, "account": account, "zone": account.time_zone}
     return render(request, "devices/closing.html", context)

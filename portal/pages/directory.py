@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -32,10 +33,12 @@ class ContactForm(forms.Form):
 
     name = forms.CharField(max_length=60)
     number = forms.CharField(
-        max_length=60, required=False, help_text="As you write it: +49 (0)30 123-45 is dialled as +493012345."
+        max_length=60,
+        required=False,
+        help_text=gettext_lazy("As you write it: +49 (0)30 123-45 is dialled as +493012345."),
     )
     mobile = forms.CharField(max_length=60, required=False)
-    other = forms.CharField(max_length=60, required=False, label="Other number")
+    other = forms.CharField(max_length=60, required=False, label=gettext_lazy("Other number"))
 
 
 class AccountForm(forms.Form):
@@ -58,8 +61,10 @@ class TableForm(AccountForm):
 
     file = forms.FileField(
         required=False,
-        label="Table",
-        help_text="CSV in UTF-8 with a heading: Name, Number, Mobile, Other. Semicolons, commas or tabs.",
+        label=gettext_lazy("Table"),
+        help_text=gettext_lazy(
+            "CSV in UTF-8 with a heading: Name, Number, Mobile, Other. Semicolons, commas or tabs."
+        ),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv,text/plain"}),
     )
     table = forms.CharField(required=False, strip=False, widget=forms.HiddenInput)
@@ -157,7 +162,10 @@ def add(request: PageRequest) -> HttpResponse:
             kept = form.cleaned_data
             contact = directory.add(kept.pop("account"), by=request.actor, **kept)
             messages.success(
-                request, f"{contact} was added. Phones show it when they next ask for their book."
+                request,
+                gettext("{contact} was added. Phones show it when they next ask for their book.").format(
+                    contact=contact
+                ),
             )
             return back_to(contact.account)
     context = {"section": "directory", "form": form, "contact": None}
@@ -172,7 +180,7 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             directory.change(contact, by=request.actor, **form.cleaned_data)
-            messages.success(request, "The contact was changed.")
+            messages.success(request, gettext("The contact was changed."))
             return back_to(contact.account)
     context = {"section": "directory", "form": form, "contact": contact}
     return render(request, "devices/contact_form.html", context)
@@ -183,7 +191,7 @@ def remove(request: PageRequest, code: UUID) -> HttpResponse:
     contact = find(request, code)
     if request.method == "POST":
         directory.remove(contact, by=request.actor)
-        messages.success(request, f"{contact} was removed.")
+        messages.success(request, gettext("{contact} was removed.").format(contact=contact))
         return back_to(contact.account)
     return render(request, "devices/contact_remove.html", {"section": "directory", "contact": contact})
 
@@ -215,7 +223,7 @@ def bring_in(request: PageRequest) -> HttpResponse:
                     account, by=request.actor, data=data, expected=form.cleaned_data["mark"] or "-"
                 ).counts
                 said = f"{done['added']} added and {done['changed']} changed."
-                messages.success(request, f"The table was imported: {said}")
+                messages.success(request, gettext("The table was imported: {said}").format(said=said))
                 return back_to(account)
             plan = importing.plan(account, data)
             table = data.decode("utf-8-sig")

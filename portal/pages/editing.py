@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account, Membership, User
@@ -43,19 +44,24 @@ class OwnerChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 class ChangeForm(forms.Form):
     """What can be changed of a phone."""
 
-    name = forms.CharField(max_length=120, required=False, help_text="What people call it: Ben Hall, desk.")
-    model = forms.ChoiceField(label="Model")
+    name = forms.CharField(
+        max_length=120, required=False, help_text=gettext_lazy("What people call it: Ben Hall, desk.")
+    )
+    model = forms.ChoiceField(label=gettext_lazy("Model"))
     owner = OwnerChoice(
         Membership.objects.none(),
         required=False,
-        empty_label="Nobody",
-        help_text="Sees the phone on My phones and can let it set itself up again.",
+        empty_label=gettext_lazy("Nobody"),
+        help_text=gettext_lazy("Sees the phone on My phones and can let it set itself up again."),
     )
     site = SiteChoice(
-        Site.objects.none(), required=False, empty_label="No site", help_text="Where it stands."
+        Site.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("No site"),
+        help_text=gettext_lazy("Where it stands."),
     )
     notes = forms.CharField(required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 3}))
-    is_enabled = forms.BooleanField(required=False, label="It may fetch its file")
+    is_enabled = forms.BooleanField(required=False, label=gettext_lazy("It may fetch its file"))
 
     def __init__(self, *args: Any, actor: Actor, device: Device | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,15 +93,15 @@ class AddForm(ChangeForm):
     account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
     mac = forms.CharField(
         max_length=40,
-        label="MAC",
+        label=gettext_lazy("MAC"),
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Twelve digits on the label under the phone, in any spelling.",
+        help_text=gettext_lazy("Twelve digits on the label under the phone, in any spelling."),
     )
     ship_on = forms.DateField(
         required=False,
-        label="Ships on",
+        label=gettext_lazy("Ships on"),
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Until that day it gets nothing. At most 60 days ahead; empty: from now on.",
+        help_text=gettext_lazy("Until that day it gets nothing. At most 60 days ahead; empty: from now on."),
     )
     field_order = ("account", "mac", "model", "name", "owner", "site", "ship_on")
 
@@ -121,7 +127,12 @@ def add(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             device = entering.enter(by=request.actor, family=form.family, **form.cleaned_data)
-            messages.success(request, f"{device} was added. Point it to this portal and let it start.")
+            messages.success(
+                request,
+                gettext("{device} was added. Point it to this portal and let it start.").format(
+                    device=device
+                ),
+            )
             return redirect("phone", code=device.code)
     return render(request, "devices/phone_add.html", {"section": "phones", "form": form})
 
@@ -135,7 +146,7 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             entering.change(device, by=request.actor, **form.cleaned_data)
-            messages.success(request, "Changed. Its lock stays as it was.")
+            messages.success(request, gettext("Changed. Its lock stays as it was."))
             return redirect("phone", code=device.code)
     return render(request, "devices/phone_edit.html", {**frame_of(request, device, "edit"), "form": form})
 
@@ -146,6 +157,6 @@ def remove(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST":
         name = str(device)
         entering.remove(device, by=request.actor)
-        messages.success(request, f"{name} was removed. It gets no file any more.")
+        messages.success(request, gettext("{name} was removed. It gets no file any more.").format(name=name))
         return redirect("phones")
     return render(request, "devices/phone_remove.html", frame_of(request, device, "remove"))

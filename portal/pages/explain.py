@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
@@ -17,15 +18,19 @@ from security.networks import AddressError, parse_address, show_address
 class ExplainForm(forms.Form):
     """Which phone, from where, and as what it calls itself."""
 
-    mac = forms.CharField(max_length=40, label="MAC", widget=forms.TextInput(attrs={"class": "mono"}))
+    mac = forms.CharField(
+        max_length=40, label=gettext_lazy("MAC"), widget=forms.TextInput(attrs={"class": "mono"})
+    )
     address = forms.CharField(
-        max_length=60, label="From which address?", widget=forms.TextInput(attrs={"class": "mono"})
+        max_length=60,
+        label=gettext_lazy("From which address?"),
+        widget=forms.TextInput(attrs={"class": "mono"}),
     )
     agent = forms.CharField(
         max_length=256,
         required=False,
-        label="Agent",
-        help_text="As in the phone's log. Empty: as this phone says it.",
+        label=gettext_lazy("Agent"),
+        help_text=gettext_lazy("As in the phone's log. Empty: as this phone says it."),
     )
 
     def clean_mac(self) -> str:

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import F, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -28,30 +29,43 @@ class ChangeForm(forms.Form):
     """What can be changed of an extension; its secret is changed on a page of its own."""
 
     username = forms.CharField(
-        max_length=64, label="User name", help_text="By which it registers: often its number, such as 4102."
+        max_length=64,
+        label=gettext_lazy("User name"),
+        help_text=gettext_lazy("By which it registers: often its number, such as 4102."),
     )
     display_name = forms.CharField(
-        max_length=120, required=False, label="Name", help_text="What displays show: Sales, Ben Hall."
+        max_length=120,
+        required=False,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What displays show: Sales, Ben Hall."),
     )
     auth_name = forms.CharField(
-        max_length=64, required=False, label="Name for signing in", help_text="Empty: the user name."
+        max_length=64,
+        required=False,
+        label=gettext_lazy("Name for signing in"),
+        help_text=gettext_lazy("Empty: the user name."),
     )
     realm = forms.CharField(
-        max_length=120, required=False, label="Realm", help_text="Empty: the SIP server of its account."
+        max_length=120,
+        required=False,
+        label=gettext_lazy("Realm"),
+        help_text=gettext_lazy("Empty: the SIP server of its account."),
     )
     call_appearances = forms.IntegerField(
         min_value=1,
         max_value=8,
         initial=2,
-        label="Calls at once",
-        help_text="How many calls it holds as a shared line, from 1 to 8.",
+        label=gettext_lazy("Calls at once"),
+        help_text=gettext_lazy("How many calls it holds as a shared line, from 1 to 8."),
     )
     barge_in = forms.BooleanField(
         required=False,
         initial=True,
-        label="Others who show the shared line may join its calls",
+        label=gettext_lazy("Others who show the shared line may join its calls"),
     )
-    in_directory = forms.BooleanField(required=False, initial=True, label="Phones show it in their directory")
+    in_directory = forms.BooleanField(
+        required=False, initial=True, label=gettext_lazy("Phones show it in their directory")
+    )
 
 
 class AddForm(ChangeForm):
@@ -61,10 +75,12 @@ class AddForm(ChangeForm):
     secret = forms.CharField(
         max_length=128,
         strip=False,
-        label="Secret",
+        label=gettext_lazy("Secret"),
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         required=False,
-        help_text="The one that your SIP server has; no page ever shows it again. Empty: one is drawn.",
+        help_text=gettext_lazy(
+            "The one that your SIP server has; no page ever shows it again. Empty: one is drawn."
+        ),
     )
     field_order = ("account", "username", "display_name", "secret", "auth_name", "realm", "call_appearances")
 
@@ -81,14 +97,19 @@ class NewSecretForm(forms.Form):
         max_length=128,
         required=False,
         strip=False,
-        label="New secret",
+        label=gettext_lazy("New secret"),
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Empty: a random one is drawn. Or type one that your SIP server has already.",
+        help_text=gettext_lazy("Empty: a random one is drawn. Or type one that your SIP server has already."),
     )
 
 
 class MarkForm(forms.Form):
-    why = forms.CharField(max_length=200, required=False, label="Why?", help_text="Shown beside the mark.")
+    why = forms.CharField(
+        max_length=200,
+        required=False,
+        label=gettext_lazy("Why?"),
+        help_text=gettext_lazy("Shown beside the mark."),
+    )
 
 
 @needs(Power.SEE_ACCOUNT)
@@ -164,7 +185,9 @@ def add(request: PageRequest) -> HttpResponse:
             extension = extensions.create(account, by=request.actor, secret=secret, **kept)
             if not given and shows_secret(request, extension):
                 return shown_once(request, extension, "was added. No phone shows it yet.")
-            messages.success(request, f"{extension} was added. No phone shows it yet.")
+            messages.success(
+                request, gettext("{extension} was added. No phone shows it yet.").format(extension=extension)
+            )
             return redirect("extensions")
     context = {
         "section": "extensions",
@@ -184,7 +207,9 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             extensions.change(extension, by=request.actor, **form.cleaned_data)
-            messages.success(request, "Saved. Each phone that shows it learns it at its next check-in.")
+            messages.success(
+                request, gettext("Saved. Each phone that shows it learns it at its next check-in.")
+            )
             return redirect("extensions")
     context = {**page_of(request, extension, form), "switches": [form[name] for name in SWITCHES]}
     return render(request, "devices/extension_form.html", context)
@@ -196,7 +221,7 @@ def remove(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST":
         name = str(extension)
         extensions.remove(extension, by=request.actor)
-        messages.success(request, f"{name} was removed.")
+        messages.success(request, gettext("{name} was removed.").format(name=name))
         return redirect("extensions")
     return render(request, "devices/extension_remove.html", page_of(request, extension, forms.Form()))
 
@@ -228,7 +253,12 @@ def mark(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             exposing.mark(extension, by=request.actor, why=form.cleaned_data["why"])
-            messages.success(request, f"The secret of {extension} is marked as known to others.")
+            messages.success(
+                request,
+                gettext("The secret of {extension} is marked as known to others.").format(
+                    extension=extension
+                ),
+            )
             return redirect("extensions")
     return render(request, "devices/extension_mark.html", page_of(request, extension, form))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy
 
 from accounts.refusals import Invalid
 from provisioning import locking
@@ -51,8 +52,10 @@ class NetworkField(forms.CharField):
 class SpanForm(forms.Form):
     """For how long."""
 
-    span = forms.ChoiceField(choices=SPANS, label="For how long?")
-    hours = forms.IntegerField(min_value=1, max_value=MOST_HOURS, required=False, label="Hours, 1 to 40")
+    span = forms.ChoiceField(choices=SPANS, label=gettext_lazy("For how long?"))
+    hours = forms.IntegerField(
+        min_value=1, max_value=MOST_HOURS, required=False, label=gettext_lazy("Hours, 1 to 40")
+    )
 
     def clean(self) -> dict[str, Any]:
         kept = super().clean() or {}
@@ -68,8 +71,10 @@ class SpanForm(forms.Form):
 class UnlockForm(SpanForm):
     """For how long and from where one phone may be set up again."""
 
-    scope = forms.ChoiceField(choices=[("any", "Any address"), ("one", "One address")], label="From where?")
-    address = forms.CharField(required=False, max_length=60, label="Which address?")
+    scope = forms.ChoiceField(
+        choices=[("any", "Any address"), ("one", "One address")], label=gettext_lazy("From where?")
+    )
+    address = forms.CharField(required=False, max_length=60, label=gettext_lazy("Which address?"))
 
     def clean(self) -> dict[str, Any]:
         kept = super().clean()
@@ -88,13 +93,15 @@ class UnlockForm(SpanForm):
 class RearmForm(forms.Form):
     ship_on = forms.DateField(
         required=False,
-        label="Ships on",
+        label=gettext_lazy("Ships on"),
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="At most 60 days ahead. Empty: from now on.",
+        help_text=gettext_lazy("At most 60 days ahead. Empty: from now on."),
     )
 
 
 class QuarantineForm(forms.Form):
     reason = forms.CharField(
-        max_length=200, label="Why?", help_text="Stands in the phone's log and in the audit."
+        max_length=200,
+        label=gettext_lazy("Why?"),
+        help_text=gettext_lazy("Stands in the phone's log and in the audit."),
     )

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -29,7 +30,10 @@ def retire(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             retiring.retire(device, by=request.actor)
-            messages.success(request, f"{device} is retired. It gets one last file without accounts.")
+            messages.success(
+                request,
+                gettext("{device} is retired. It gets one last file without accounts.").format(device=device),
+            )
             return redirect("phone", code=device.code)
     context = {
         **frame_of(request, device, "advanced"),
@@ -48,12 +52,14 @@ class SwapForm(forms.Form):
 
     mac = forms.CharField(
         max_length=40,
-        label="MAC of the new phone",
-        help_text="As on its label: with colons, dashes, dots or nothing between the digits.",
+        label=gettext_lazy("MAC of the new phone"),
+        help_text=gettext_lazy("As on its label: with colons, dashes, dots or nothing between the digits."),
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
     )
     model = forms.ChoiceField(
-        required=False, label="Its model", help_text="Of the same make; its keys have to fit."
+        required=False,
+        label=gettext_lazy("Its model"),
+        help_text=gettext_lazy("Of the same make; its keys have to fit."),
     )
 
     def __init__(self, *args: Any, device: Device, **kwargs: Any) -> None:
@@ -78,7 +84,10 @@ def swap(request: PageRequest, code: UUID) -> HttpResponse:
         with refused_into(form):
             swapped = swapping.swap(device, by=request.actor, **form.cleaned_data)
             messages.success(
-                request, f"{swapped} is {pretty(swapped.mac)} now. The old hardware gets nothing any more."
+                request,
+                gettext("{swapped} is {pretty} now. The old hardware gets nothing any more.").format(
+                    swapped=swapped, pretty=pretty(swapped.mac)
+                ),
             )
             return redirect("phone", code=device.code)
     context = {**frame_of(request, device, "advanced"), "form": form, "lines": shown_lines(device)}
@@ -92,10 +101,16 @@ class MoveForm(forms.Form):
     """Where the phone goes, and what it is called there."""
 
     account = forms.ModelChoiceField(
-        Account.objects.none(), to_field_name="slug", label="To which account?", empty_label="Choose one"
+        Account.objects.none(),
+        to_field_name="slug",
+        label=gettext_lazy("To which account?"),
+        empty_label=gettext_lazy("Choose one"),
     )
     name = forms.CharField(
-        max_length=120, required=False, label="Name there", help_text="Empty: its MAC, until it is named."
+        max_length=120,
+        required=False,
+        label=gettext_lazy("Name there"),
+        help_text=gettext_lazy("Empty: its MAC, until it is named."),
     )
 
     def __init__(self, *args: Any, actor: Actor, device: Device, **kwargs: Any) -> None:
@@ -116,7 +131,10 @@ def move(request: PageRequest, code: UUID) -> HttpResponse:
             to, name = form.cleaned_data["account"], form.cleaned_data["name"]
             moved = moving.move(device, by=request.actor, to=to, name=name)
             messages.success(
-                request, f"{moved} belongs to {to} now. It is locked to no place and shows no line."
+                request,
+                gettext("{moved} belongs to {to} now. It is locked to no place and shows no line.").format(
+                    moved=moved, to=to
+                ),
             )
             return redirect("phone", code=device.code)
     context = {**frame_of(request, device, "advanced"), "form": form, "lines": shown_lines(device)}

@@ -10,6 +10,7 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -28,8 +29,8 @@ class NoteForm(forms.Form):
 
     note = forms.CharField(
         max_length=500,
-        label="What was found, or done?",
-        help_text="It stands on the timeline with your name.",
+        label=gettext_lazy("What was found, or done?"),
+        help_text=gettext_lazy("It stands on the timeline with your name."),
     )
 
 
@@ -37,7 +38,9 @@ class CloseForm(forms.Form):
     """The end, by a person."""
 
     reason = forms.CharField(
-        max_length=300, label="Why is it over?", help_text="It is how the incident ended."
+        max_length=300,
+        label=gettext_lazy("Why is it over?"),
+        help_text=gettext_lazy("It is how the incident ended."),
     )
 
 
@@ -72,7 +75,7 @@ def note(request: PageRequest, code: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_into(form):
             incidents.note(row, by=request.actor, said=form.cleaned_data["note"])
-            messages.success(request, "The note is on the timeline.")
+            messages.success(request, gettext("The note is on the timeline."))
             return redirect("incident", code=code)
     return _page(request, code, note_form=form)
 
@@ -84,7 +87,7 @@ def close(request: PageRequest, code: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_into(form):
             incidents.close(row, by=request.actor, reason=form.cleaned_data["reason"])
-            messages.success(request, "The incident is over.")
+            messages.success(request, gettext("The incident is over."))
             return redirect("incident", code=code)
     return _page(request, code, close_form=form)
 

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import resettling
 from accounts.guards import PageRequest, needs, refused_into
@@ -26,7 +27,10 @@ class BelowForm(forms.Form):
     """Below whom."""
 
     below = forms.ModelChoiceField(
-        Account.objects.none(), to_field_name="slug", label="Below which reseller?", empty_label="Choose one"
+        Account.objects.none(),
+        to_field_name="slug",
+        label=gettext_lazy("Below which reseller?"),
+        empty_label=gettext_lazy("Choose one"),
     )
 
     def __init__(self, *args: Any, actor: Actor, account: Account, **kwargs: Any) -> None:
@@ -42,7 +46,7 @@ class MoveForm(BelowForm):
 
     typed = forms.CharField(
         max_length=60,
-        label="Type its short name",
+        label=gettext_lazy("Type its short name"),
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -53,7 +57,7 @@ class MoveForm(BelowForm):
 
     def clean_typed(self) -> str:
         if (typed := str(self.cleaned_data["typed"]).strip()) != self.slug:
-            raise forms.ValidationError(f"Its short name is {self.slug}.")
+            raise forms.ValidationError(gettext("Its short name is {slug}.").format(slug=self.slug))
         return typed
 
 
@@ -98,7 +102,9 @@ def move(request: PageRequest, slug: str) -> HttpResponse:
         if form.is_valid():
             with refused_into(form):
                 moved = resettling.move_customer(account, by=request.actor, below=form.cleaned_data["below"])
-                messages.success(request, f"{moved} stands below {below} now.")
+                messages.success(
+                    request, gettext("{moved} stands below {below} now.").format(moved=moved, below=below)
+                )
                 return redirect("customers")
     context = {
         "section": "customers",

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -43,7 +44,7 @@ def field_of(policy: Policy) -> forms.Field:
     if policy.highest:
         widget = forms.NumberInput(attrs={"class": "input short"})
         return forms.IntegerField(
-            label=f"{policy.title}, in hours",
+            label=gettext("{title}, in hours").format(title=policy.title),
             min_value=policy.lowest,
             max_value=policy.highest,
             widget=widget,
@@ -161,12 +162,22 @@ def change(request: PageRequest, name: str) -> HttpResponse:
     form = PolicyForm(request.POST, policy=policy)
     if request.POST.get("do") == "reset":
         policies.reset_value(account, by=request.actor, name=name)
-        messages.success(request, f"{policy.title}: what stands above {account} holds again.")
+        messages.success(
+            request,
+            gettext("{title}: what stands above {account} holds again.").format(
+                title=policy.title, account=account
+            ),
+        )
         return redirect(f"{reverse('policies')}?account={account.slug}")
     if form.is_valid():
         with refused_into(form):
             policies.set_value(account, by=request.actor, name=name, value=form.wanted())
             said = policy_words.say(name, form.wanted())
-            messages.success(request, f"{policy.title}: {said}, for {account} and all below it.")
+            messages.success(
+                request,
+                gettext("{title}: {said}, for {account} and all below it.").format(
+                    title=policy.title, said=said, account=account
+                ),
+            )
             return redirect(f"{reverse('policies')}?account={account.slug}")
     return show(request, account, form)

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -63,5 +64,10 @@ def land(request: PageRequest) -> HttpResponse:
         return redirect(place or "home")
     presence.remember(request.session, proof["address"], now=now)
     minutes = int(presence.KEPT.total_seconds() // 60)
-    messages.success(request, f"You are at {proof['address']}. That counts here for {minutes} minutes.")
+    messages.success(
+        request,
+        gettext("You are at {value}. That counts here for {minutes} minutes.").format(
+            value=proof["address"], minutes=minutes
+        ),
+    )
     return redirect(place)

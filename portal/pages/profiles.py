@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -36,8 +37,10 @@ def kind_choices(family: str = "") -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 class ProfileForm(forms.Form):
-    name = forms.CharField(max_length=120, help_text="What people call it: Front desk, Call centre.")
-    model = forms.ChoiceField(label="For which phones?")
+    name = forms.CharField(
+        max_length=120, help_text=gettext_lazy("What people call it: Front desk, Call centre.")
+    )
+    model = forms.ChoiceField(label=gettext_lazy("For which phones?"))
 
     def __init__(self, *args: Any, family: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,7 +52,7 @@ class NewProfileForm(ProfileForm):
         Account.objects.none(),
         to_field_name="slug",
         empty_label=None,
-        help_text="Phones of this account and of those below it can have the profile.",
+        help_text=gettext_lazy("Phones of this account and of those below it can have the profile."),
     )
     field_order = ("account", "name", "model")
 
@@ -102,7 +105,9 @@ def add(request: PageRequest) -> HttpResponse:
             made = profiles.create(
                 kept["account"], by=request.actor, name=kept["name"], family=family, model=model
             )
-            messages.success(request, f"{made} was added. Give it keys, then put it on phones.")
+            messages.success(
+                request, gettext("{made} was added. Give it keys, then put it on phones.").format(made=made)
+            )
             return redirect("profile", code=made.code)
     return render(request, "devices/profile_add.html", {"section": "profiles", "form": form})
 
@@ -142,7 +147,9 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
         else:
             formset = editor.formset(bound=True)
             if form.is_valid() and formset.is_valid() and _saved(request, profile, form, editor, formset):
-                messages.success(request, "Saved. The phones that have it learn it at their next check-in.")
+                messages.success(
+                    request, gettext("Saved. The phones that have it learn it at their next check-in.")
+                )
                 return redirect("profile", code=profile.code)
     context = {
         **frame,
@@ -235,14 +242,24 @@ def _put_on(request: PageRequest, profile: Profile, fitting: QuerySet[Device]) -
             continue
     chosen = list(fitting.filter(code__in=codes).select_related("account"))
     if not chosen:
-        raise Refusal("input", "Choose at least one phone.", code="nothing-chosen")
+        raise Refusal("input", gettext("Choose at least one phone."), code="nothing-chosen")
     if request.POST.get("do") == "take-off":
         having = [device for device in chosen if device.profile_id == profile.pk]
         count = len(profiles.take_off(having, by=request.actor))
-        messages.success(request, f"{profile} was taken off {_counted(count)}. Their own keys stay.")
+        messages.success(
+            request,
+            gettext("{profile} was taken off {counted}. Their own keys stay.").format(
+                profile=profile, counted=_counted(count)
+            ),
+        )
     else:
         count = len(profiles.apply(profile, by=request.actor, devices=chosen))
-        messages.success(request, f"{profile} was put on {_counted(count)}. Their own keys stay.")
+        messages.success(
+            request,
+            gettext("{profile} was put on {counted}. Their own keys stay.").format(
+                profile=profile, counted=_counted(count)
+            ),
+        )
     return redirect("profile", code=profile.code)
 
 
@@ -255,7 +272,7 @@ def remove(request: PageRequest, code: UUID) -> HttpResponse:
     profile = find_profile(request, code)
     if request.method == "POST":
         profiles.remove(profile, by=request.actor)
-        messages.success(request, f"{profile} was removed.")
+        messages.success(request, gettext("{profile} was removed.").format(profile=profile))
         return redirect("profiles")
     context = {"section": "profiles", "profile": profile, "phones": _having(request, profile).count()}
     return render(request, "devices/profile_remove.html", context)

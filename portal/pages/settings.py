@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -97,7 +98,7 @@ def answer(request: PageRequest, target: Target) -> HttpResponse:
     if not edit.form.is_valid() or request.POST.get("do") == "back":
         return show(request, target, edit)
     if edit.make is None:
-        messages.info(request, "Nothing was different, so nothing was changed.")
+        messages.info(request, gettext("Nothing was different, so nothing was changed."))
         return redirect(settings_url(target))
     account = target if isinstance(target, Account) else target.account
     preview = previewing.Preview()

@@ -9,6 +9,7 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -27,10 +28,10 @@ class SiteForm(forms.Form):
     networks = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "class": "mono"}),
-        help_text="Public addresses or networks, one a line: IPv4 up to /24, IPv6 up to /48.",
+        help_text=gettext_lazy("Public addresses or networks, one a line: IPv4 up to /24, IPv6 up to /48."),
     )
     time_zone = forms.CharField(
-        required=False, max_length=60, help_text="Such as Europe/Berlin. Empty: the account's."
+        required=False, max_length=60, help_text=gettext_lazy("Such as Europe/Berlin. Empty: the account's.")
     )
 
     def clean_networks(self) -> list[str]:
@@ -75,7 +76,7 @@ def add(request: PageRequest) -> HttpResponse:
         with refused_into(form):
             kept = form.cleaned_data
             site = sites.create(kept.pop("account"), by=request.actor, **kept)
-            messages.success(request, f"{site} was added.")
+            messages.success(request, gettext("{site} was added.").format(site=site))
             return redirect("sites")
     return render(request, "devices/site_form.html", {"section": "sites", "form": form, "site": None})
 
@@ -94,7 +95,7 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
         with refused_into(form):
             sites.change(site, by=request.actor, **form.cleaned_data)
             messages.success(
-                request, "The site was changed. Phones bound to it are bound to it as it is now."
+                request, gettext("The site was changed. Phones bound to it are bound to it as it is now.")
             )
             return redirect("sites")
     hours = zip(opening_hours.DAYS, opening_hours.say(site.opening), strict=True)
@@ -115,7 +116,7 @@ def remove(request: PageRequest, code: UUID) -> HttpResponse:
     site = get_object_or_404(visible, code=code)
     if request.method == "POST":
         sites.remove(site, by=request.actor)
-        messages.success(request, f"{site} was removed.")
+        messages.success(request, gettext("{site} was removed.").format(site=site))
         return redirect("sites")
     return render(
         request,

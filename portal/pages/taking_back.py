@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.refusals import Forbidden
@@ -37,7 +38,7 @@ TOLD = {
 class TakeBackForm(forms.Form):
     """Which first fetch was not the phone's."""
 
-    claim = forms.ChoiceField(label="Which one was not your phone?", widget=forms.RadioSelect)
+    claim = forms.ChoiceField(label=gettext_lazy("Which one was not your phone?"), widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, choices: list[Claim], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -131,15 +132,21 @@ class ReleaseForm(forms.Form):
     """Why a phone is let go, and whether it is unlocked at once."""
 
     reason = forms.CharField(
-        max_length=300, label="Why?", help_text="Stands in the phone's log and in the audit."
+        max_length=300,
+        label=gettext_lazy("Why?"),
+        help_text=gettext_lazy("Stands in the phone's log and in the audit."),
     )
-    then = forms.ChoiceField(choices=[("locked", "Locked"), ("unlocked", "Unlocked")], label="And then?")
-    span = forms.ChoiceField(choices=SPANS[:3], required=False, initial="24h", label="For how long?")
+    then = forms.ChoiceField(
+        choices=[("locked", "Locked"), ("unlocked", "Unlocked")], label=gettext_lazy("And then?")
+    )
+    span = forms.ChoiceField(
+        choices=SPANS[:3], required=False, initial="24h", label=gettext_lazy("For how long?")
+    )
     origin = forms.CharField(
         max_length=60,
         required=False,
-        label="For which address only?",
-        help_text="An IPv4 address, or an IPv6 address (its /64 counts). Empty: any address.",
+        label=gettext_lazy("For which address only?"),
+        help_text=gettext_lazy("An IPv4 address, or an IPv6 address (its /64 counts). Empty: any address."),
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off"}),
     )
 
