@@ -126,7 +126,8 @@ def _unlock_own(
         raise Refusal(
             "E2", f"You can unlock your phone for up to {hours} hours.", code="too-long", field="for"
         )
-    if not own_unlocks(by, now=now).left:
+    done = OWNER_UNLOCKS_A_DAY - own_unlocks(by, now=now).left
+    if done >= OWNER_UNLOCKS_A_DAY:
         raise Refusal(
             "E2",
             f"You did this {OWNER_UNLOCKS_A_DAY} times in the last 24 hours. The people who manage your phone"
