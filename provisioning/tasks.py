@@ -41,11 +41,16 @@ def compile_token(token_hash: str) -> int:
 @shared_task
 def run_job(job_id: int) -> None:
     """Work through a job on many phones, from where it stands, or replay what has failed."""
-    from provisioning import replaying, resync, unlock_all
+    from provisioning import phone_import, replaying, resync, unlock_all
     from provisioning.models import Job
 
     kind = Job.objects.values_list("kind", flat=True).get(pk=job_id)
-    runs = {Job.Kind.RESYNC: resync.run, Job.Kind.UNLOCK_ALL: unlock_all.run, replaying.KIND: replaying.run}
+    runs = {
+        Job.Kind.RESYNC: resync.run,
+        Job.Kind.UNLOCK_ALL: unlock_all.run,
+        Job.Kind.IMPORT: phone_import.run,
+        replaying.KIND: replaying.run,
+    }
     runs[kind](job_id)
 
 
