@@ -12,6 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import ngettext
 
 from accounts.models import GRACE, AuditEntry
 from provisioning import removing, replaying, shortening, tokens
@@ -66,8 +67,9 @@ class Term:
         return now.replace(year=year, month=month + 1, day=day) - timedelta(days=self.days)
 
     def __str__(self) -> str:
-        count, unit = (self.months, "month") if self.months else (self.days, "day")
-        return f"{count} {unit}{'' if count == 1 else 's'}"
+        if self.months:
+            return ngettext("{months} month", "{months} months", self.months).format(months=self.months)
+        return ngettext("{days} day", "{days} days", self.days).format(days=self.days)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-"""What each policy value means and how its values read, for the pages and the API. Pure."""
+"""What each policy value means and how its values read, for the pages and the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from django.utils.translation import gettext, ngettext
 
 HOURS_A_DAY = 24
 
@@ -65,9 +67,11 @@ WORDS: Mapping[str, Words] = {
 def say(name: str, value: int | bool | str) -> str:
     """A value as people say it: On, 36 hours, 7 days, From anywhere."""
     if isinstance(value, bool):
-        return "On" if value else "Off"
+        return gettext("On") if value else gettext("Off")
     if isinstance(value, str):
-        return WORDS[name].choices.get(value, value)
+        word = WORDS[name].choices.get(value)
+        return gettext(word) if word else value
     if value % HOURS_A_DAY == 0 and value > HOURS_A_DAY:
-        return f"{value // HOURS_A_DAY} days"
-    return f"{value} hour{'' if value == 1 else 's'}"
+        days = value // HOURS_A_DAY
+        return ngettext("{days} day", "{days} days", days).format(days=days)
+    return ngettext("{hours} hour", "{hours} hours", value).format(hours=value)

@@ -1,12 +1,15 @@
-"""What each rule's answer means, in one sentence for people, and what can be done about it. Pure.
+"""What each rule's answer means, in one sentence for people, and what can be done about it.
 
-Every text is one string with named places. Where a place may be unknown there is a second text without it,
-so that no sentence is glued from pieces.
+Every text is one string with named places, translated when it is filled. Where a place may be unknown there
+is a second text without it, so that no sentence is glued from pieces.
 """
 
 from datetime import datetime
 from string import Formatter
 from zoneinfo import ZoneInfo
+
+from django.utils import dateformat
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 NOTHING = "Nothing to do."
 ASKS_AGAIN = "Nothing to do. The phone keeps what it has and asks again by itself."
@@ -335,10 +338,26 @@ _HAPPENED: dict[str, Texts] = {
     ),
     "resync-cancelled": ("Not asked any more. {reason}", "Not asked any more."),
     "secret-changed": ("New secret for {extension} by {actor}.", "New secret."),
+    "unlock-link-made": (
+        "{actor} made a link that unlocks it once, for {given_to}, until {until}.",
+        "{actor} made a link that unlocks it once, until {until}.",
+        "A link that unlocks it once was made.",
+    ),
+    "unlock-link-used": (
+        "The link for {given_to} was used, from {address}.",
+        "Its unlock link was used, from {address}.",
+        "Its unlock link was used.",
+    ),
+    "unlock-link-ended": (
+        "{actor} ended the link for {given_to}.",
+        "{actor} ended a link that would have unlocked it.",
+        "A link that would have unlocked it was ended.",
+    ),
 }
 
 RULES = tuple(dict.fromkeys(key[0] for key in _TABLE))
-DEFAULTS = {"address": "this address"}
+THIS_ADDRESS = gettext_lazy("this address")
+DEFAULTS = {"address": THIS_ADDRESS}
 
 
 def sentence(rule: str, outcome: str, *, case: str = "", **facts: object) -> str:
@@ -363,8 +382,9 @@ def when(at: datetime, zone: str, *, now: datetime) -> str:
     """Fri 27 Nov, 14:05 CET; with the year when it is another one than now."""
     place = ZoneInfo(zone)
     there = at.astimezone(place)
-    year = "" if there.year == now.astimezone(place).year else f" {there.year}"
-    return f"{there:%a} {there.day} {there:%b}{year}, {there:%H:%M} {there.tzname()}"
+    if there.year == now.astimezone(place).year:
+        return dateformat.format(there, pgettext("day and time", "D j M, H:i T"))
+    return dateformat.format(there, pgettext("day and time", "D j M Y, H:i T"))
 
 
 def _find(rule: str, outcome: str, case: str) -> tuple[Texts, str]:
@@ -384,6 +404,6 @@ def _fill(texts: Texts, facts: dict[str, object]) -> str:
     for text in texts:
         places = {name for _, name, _, _ in Formatter().parse(text) if name}
         if places <= facts.keys():
-            filled = text.format_map(facts)
-            return "This" + filled[4:] if filled.startswith("this ") else filled
-    return texts[-1]
+            filled = gettext(text).format_map(facts)
+            return filled[:1].upper() + filled[1:] if filled.startswith(str(THIS_ADDRESS)) else filled
+    return gettext(texts[-1])

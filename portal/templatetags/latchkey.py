@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.forms import BaseForm
 from django.templatetags.static import static
-from django.utils import timezone
+from django.utils import dateformat, timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
 from devices.catalog import catalog
 from devices.mac import pretty
@@ -26,34 +28,34 @@ class Look:
 
     voice: str
     icon: str
-    words: str
+    words: str | Promise
 
 
 LOOKS = {
-    "new": Look("is-new", "new", "New"),
-    "locked": Look("is-locked", "lock", "Locked"),
-    "unlocked": Look("is-unlocked", "unlock", "Unlocked"),
-    "quarantined": Look("is-quarantined", "octagon", "Quarantined"),
-    "retired": Look("is-retired", "off", "Retired"),
-    "disabled": Look("is-off", "off", "Disabled"),
-    "waiting": Look("is-waiting", "diamond", "Refused, waiting"),
-    "suspect": Look("is-suspect", "eye", "Under suspicion"),
-    "clone": Look("is-waiting", "shared", "Clone suspected"),
-    "exposed": Look("is-care", "eye", "May be known"),
-    "moved": Look("is-moved", "right", "Moved, waiting"),
-    "open": Look("is-open", "window", "Window open"),
-    "coming": Look("is-new", "clock", "Opens later"),
-    "closed": Look("is-off", "minus", "Closed"),
-    "full": Look("is-served", "check", "Full file"),
-    "bootstrap": Look("is-served", "check", "Let in"),
-    "common": Look("is-locked", "file", "Common file"),
-    "accepted": Look("is-locked", "up-tray", "Upload taken"),
-    "refused": Look("is-wrong", "x", "Refused"),
-    "held": Look("is-care", "clock", "Held"),
-    "person": Look("is-note", "people", "By a person"),
-    "clock": Look("is-note", "clock", "By the clock"),
-    "done": Look("is-served", "check", "Done"),
-    "skipped": Look("is-wrong", "x", "Skipped"),
+    "new": Look("is-new", "new", gettext_lazy("New")),
+    "locked": Look("is-locked", "lock", gettext_lazy("Locked")),
+    "unlocked": Look("is-unlocked", "unlock", gettext_lazy("Unlocked")),
+    "quarantined": Look("is-quarantined", "octagon", gettext_lazy("Quarantined")),
+    "retired": Look("is-retired", "off", gettext_lazy("Retired")),
+    "disabled": Look("is-off", "off", gettext_lazy("Disabled")),
+    "waiting": Look("is-waiting", "diamond", gettext_lazy("Refused, waiting")),
+    "suspect": Look("is-suspect", "eye", gettext_lazy("Under suspicion")),
+    "clone": Look("is-waiting", "shared", gettext_lazy("Clone suspected")),
+    "exposed": Look("is-care", "eye", gettext_lazy("May be known")),
+    "moved": Look("is-moved", "right", gettext_lazy("Moved, waiting")),
+    "open": Look("is-open", "window", gettext_lazy("Window open")),
+    "coming": Look("is-new", "clock", gettext_lazy("Opens later")),
+    "closed": Look("is-off", "minus", gettext_lazy("Closed")),
+    "full": Look("is-served", "check", gettext_lazy("Full file")),
+    "bootstrap": Look("is-served", "check", gettext_lazy("Let in")),
+    "common": Look("is-locked", "file", gettext_lazy("Common file")),
+    "accepted": Look("is-locked", "up-tray", gettext_lazy("Upload taken")),
+    "refused": Look("is-wrong", "x", gettext_lazy("Refused")),
+    "held": Look("is-care", "clock", gettext_lazy("Held")),
+    "person": Look("is-note", "people", gettext_lazy("By a person")),
+    "clock": Look("is-note", "clock", gettext_lazy("By the clock")),
+    "done": Look("is-served", "check", gettext_lazy("Done")),
+    "skipped": Look("is-wrong", "x", gettext_lazy("Skipped")),
 }
 
 
@@ -111,15 +113,16 @@ def when(at: datetime | None, zone: str = "UTC") -> str:
 def when_long(at: datetime, zone: str = "UTC") -> str:
     """Saturday 28 November at 06:05 CET."""
     there, now = at.astimezone(ZoneInfo(zone)), timezone.now().astimezone(ZoneInfo(zone))
-    year = f" {there:%Y}" if there.year != now.year else ""
-    return f"{there:%A} {there.day} {there:%B}{year} at {there:%H:%M} {there.tzname()}"
+    if there.year == now.year:
+        return dateformat.format(there, pgettext("day and time", r"l j F \a\t H:i T"))
+    return dateformat.format(there, pgettext("day and time", r"l j F Y \a\t H:i T"))
 
 
 @register.filter
 def left(until: datetime | None, now: datetime | None = None) -> str:
     """How much time is left, in the two largest units: 6 d 18 h, 19 h 15 min, 38 s."""
     if until is None:
-        return "until first fetch"
+        return gettext("until first fetch")
     return spell(until - (now or timezone.now()))
 
 
@@ -128,10 +131,12 @@ def spell(length: timedelta) -> str:
     seconds = max(0, int(length.total_seconds()))
     days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
     if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{seconds} s"
+        text = gettext("{days} d {hours} h") if hours else gettext("{days} d")
+    elif hours:
+        text = gettext("{hours} h {minutes} min") if minutes else gettext("{hours} h")
+    else:
+        text = gettext("{minutes} min") if minutes else gettext("{seconds} s")
+    return text.format(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 @register.filter
@@ -174,7 +179,7 @@ def fuse(start: datetime | None, end: datetime | None) -> SafeString:
         return SafeString("")
     now = timezone.now()
     whole, rest = int((end - start).total_seconds()), int((end - now).total_seconds())
-    words = f"Time left: {spell(end - now)} of {spell(end - start)}"
+    words = gettext("Time left: {left} of {whole}").format(left=spell(end - now), whole=spell(end - start))
     return format_html(
         '<progress class="fuse" value="{}" max="{}" aria-label="{}"></progress>',
         max(0, rest),
@@ -188,5 +193,5 @@ def length_words(length: timedelta) -> str:
     """A length of time in words: 7 days, 36 hours."""
     hours = int(length.total_seconds() // 3600)
     if hours % 24 == 0 and hours > 24:
-        return f"{hours // 24} days"
-    return f"{hours} hour{'' if hours == 1 else 's'}"
+        return ngettext("{days} day", "{days} days", hours // 24).format(days=hours // 24)
+    return ngettext("{hours} hour", "{hours} hours", hours).format(hours=hours)
