@@ -143,7 +143,7 @@ def add_person(
     now: datetime | None = None,
 ) -> Membership:
     """Give a person a role; whoever signs in with that address already keeps name and password."""
-    _may_deal_with(account, role, by)
+    may_deal_with(account, role, by)
     return _add(account, by, email, name, role, password, is_demo, now or timezone.now())
 
 
@@ -166,47 +166,60 @@ def add_first_person(
 def change_role(membership: Membership, *, by: Actor, role: Role, now: datetime | None = None) -> Membership:
     """Give a person another role in the same account, neither of them above the actor's own."""
     account = membership.account
-    _may_deal_with(account, Role(membership.role), by)
-    _may_deal_with(account, role, by)
-    _not_oneself(membership, by)
+    may_deal_with(account, Role(membership.role), by)
+    may_deal_with(account, role, by)
+    not_oneself(membership, by)
     role_fits(account, role)
     with transaction.atomic():
-        membership = _locked(membership)
+        membership = locked(membership)
         before, membership.role = membership.role, role.value
         if before != membership.role:
+            membership.sees_secrets = False  # it was given to the manager, or whatever he was
             cleaning.full_clean(membership, blame="role")
-            membership.save(update_fields=["role"])
+            membership.save(update_fields=["role", "sees_secrets"])
             _staff_as_roles_say(membership.user)
-            _record(by, "person.role-changed", membership, now, old=before)
+            record(by, "person.role-changed", membership, now, old=before)
+    return membership
+
+
+def let_see_secrets(
+    membership: Membership, *, by: Actor, sees: bool, now: datetime | None = None
+) -> Membership:
+    """Let a person see the secrets of this account and those below, or no more; each time is in the audit."""
+    may_deal_with(membership.account, Role(membership.role), by)
+    if not by.may(Power.GIVE_SECRETS, membership.account.path):
+        raise Forbidden
+    not_oneself(membership, by)
+    with transaction.atomic():
+        membership = locked(membership)
+        if membership.sees_secrets != sees:
+            membership.sees_secrets = sees
+            membership.save(update_fields=["sees_secrets"])
+            record(by, "person.sees-secrets" if sees else "person.sees-no-secrets", membership, now)
     return membership
 
 
 def remove_person(membership: Membership, *, by: Actor, now: datetime | None = None) -> None:
     """Take a person out of the account; who he is and what he did stays on record."""
-    _may_deal_with(membership.account, Role(membership.role), by)
-    _not_oneself(membership, by)
+    may_deal_with(membership.account, Role(membership.role), by)
+    not_oneself(membership, by)
     with transaction.atomic():
-        membership = _locked(membership)
-        _record(by, "person.removed", membership, now)
+        membership = locked(membership)
+        record(by, "person.removed", membership, now)
         membership.delete()
         _staff_as_roles_say(membership.user)
 
 
 def switch_person(user: User, *, by: Actor, is_active: bool, now: datetime | None = None) -> User:
     """Let a person sign in no more, or again; only where the actor stands above every role that he holds."""
-    memberships = list(user.memberships.select_related("account"))
-    if not memberships:
-        raise Forbidden
-    for membership in memberships:
-        _may_deal_with(membership.account, Role(membership.role), by)
-        _not_oneself(membership, by)
+    memberships = stand_above(user, by=by)
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user.pk)
         if user.is_active != is_active:
             user.is_active = is_active
             user.save(update_fields=["is_active"])
             for membership in memberships:
-                _record(by, "person.enabled" if is_active else "person.disabled", membership, now)
+                record(by, "person.enabled" if is_active else "person.disabled", membership, now)
     return user
 
 
@@ -231,7 +244,7 @@ def _add(
         cleaning.full_clean(membership, blame="email")
         membership.save()
         _staff_as_roles_say(user)
-        _record(by, "person.added", membership, now)
+        record(by, "person.added", membership, now)
     return membership
 
 
@@ -260,19 +273,33 @@ def role_fits(account: Account, role: Role) -> None:
         raise Invalid("role", f"A {account.kind} has nobody with the role {role.value}.")
 
 
-def _may_deal_with(account: Account, role: Role, by: Actor) -> None:
+def stand_above(user: User, *, by: Actor) -> list[Membership]:
+    """The person's memberships, if the actor may give and take all of them and is not that person."""
+    memberships = list(user.memberships.select_related("account").order_by("account__path"))
+    if not memberships:
+        raise Forbidden
+    for membership in memberships:
+        may_deal_with(membership.account, Role(membership.role), by)
+        not_oneself(membership, by)
+    return memberships
+
+
+def may_deal_with(account: Account, role: Role, by: Actor) -> None:
+    """Refuse to whoever may not give and take this role in that account."""
     if not by.may(Power.EDIT_PEOPLE, account.path):
         raise Forbidden
     if not any(s.covers(account.path) and may_give(s.role, role) for s in by.standings):
         raise Forbidden(detail=f"Your role does not allow giving or taking the role {role.value}.")
 
 
-def _not_oneself(membership: Membership, by: Actor) -> None:
+def not_oneself(membership: Membership, by: Actor) -> None:
+    """Refuse to the person himself: nobody raises himself, or leaves an account without its last manager."""
     if by.user is not None and membership.user_id == by.user.pk:
         raise Refusal("powers", "Your own role is changed by somebody else.", code="own-role")
 
 
-def _locked(membership: Membership) -> Membership:
+def locked(membership: Membership) -> Membership:
+    """The row as it is now, held until the transaction ends."""
     rows = Membership.objects.select_for_update(of=("self",)).select_related("user", "account")
     locked: Membership = rows.get(pk=membership.pk)
     return locked
@@ -286,7 +313,8 @@ def _staff_as_roles_say(user: User) -> None:
         user.save(update_fields=["is_staff"])
 
 
-def _record(by: Actor, verb: str, membership: Membership, now: datetime | None, **details: str) -> None:
+def record(by: Actor, verb: str, membership: Membership, now: datetime | None, **details: str) -> None:
+    """Write into the account's audit what was done to one of its people."""
     audit.record(
         by,
         verb,

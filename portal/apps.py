@@ -8,4 +8,9 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Make Celery's app the default before anybody sends a task, and register the checks."""
+        from allauth.mfa.signals import authenticator_added
+
+        from accounts import second_factor
         from portal import celery, checks  # noqa: F401
+
+        authenticator_added.connect(second_factor.added, dispatch_uid="second-factor")

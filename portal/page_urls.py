@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from accounts import views as accounts
+from accounts import views_own
 from portal.pages import (
     acting,
     addresses,
@@ -44,6 +45,8 @@ from portal.pages import (
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
     path("theme/", home.set_theme, name="theme"),
+    path("second-factor/", views_own.set_up, name="second-factor"),
+    path("sessions/<int:pk>/end/", views_own.end_session, name="session-end"),
     path("address-proof/", presence.land, name="address-proof"),
     path("my-phones/", my_phones.my_phones, name="my-phones"),
     path("my-phones/<uuid:code>/allow/", my_phones.allow, name="my-phone-allow"),

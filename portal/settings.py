@@ -149,6 +149,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.authentication.ActorMiddleware",  # it may have something to say
+    "accounts.second_factor.SecondFactorMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
@@ -226,10 +227,17 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Latchkey] "
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 900
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody has letters sent to strangers
+ACCOUNT_EMAIL_NOTIFICATIONS = True  # of every change of how somebody signs in
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # by the second factor all the same, where there is one
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600  # an invitation's link, too
 USERSESSIONS_TRACK_ACTIVITY = False  # it would write a row for every page
+MFA_ADAPTER = "portal.sign_in.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Latchkey"
+MFA_TOTP_TOLERANCE = 1  # half a minute of a clock that goes wrong, or of slow fingers
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = LATCHKEY_TRIAL
 
 # --- Sessions, cookies, headers ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from accounts.models import Account, User
 from accounts.roles import Role
 from accounts.scope import Actor
 from tests.remembering import remembered
+from tests.second_factors import equipped
 
 INSTALLER = Actor.system("the installation")
 PASSWORD = "a-long-enough-word"
@@ -47,8 +48,9 @@ def _plant() -> Tree:
     def person(account: Account, name: str, role: Role) -> Actor:
         email = f"{name.lower()}@example.org"
         made = tenants.add_person(account, by=support, email=email, name=name, role=role, password=PASSWORD)
-        return actor_of(made.user)
+        return actor_of(equipped(made.user))
 
+    equipped(first.user)
     return Tree(
         platform=platform,
         harbour=harbour,

@@ -54,6 +54,10 @@ def person(tenant: Tenant) -> dict[str, Any]:
     return {"slug": tenant.account.slug, "code": str(tenant.viewer.code)}
 
 
+def session(tenant: Tenant) -> dict[str, Any]:
+    return {"pk": 0}  # nobody's
+
+
 #: The API by the names of its URLs.
 API: dict[str, Args] = {
     **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "resync", "explain"), _none),
@@ -109,7 +113,8 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
     **dict.fromkeys(("customers", "policies", "powers", "extensions", "hardening"), _none),
     **dict.fromkeys(("address-unblock", "bans", "ban-add", "allowances", "allowance-add"), _none),
-    **dict.fromkeys(("incidents", "audit"), _none),
+    **dict.fromkeys(("incidents", "audit", "second-factor"), _none),
+    "session-end": session,
     **dict.fromkeys(("incident", "incident-note", "incident-close"), _code("incident")),
     "ban-lift": _code("ban"),
     "what-if": _none,

@@ -20,14 +20,26 @@ from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
 from devices.models import Contact, Device, Extension, Profile, Site
 from devices.phone import KeyKind
-from provisioning import approvals, claims, entering, incidents, locking, sites, unlock_all, windows
-from provisioning.models import Approval, Incident, Job, Proof, Token, Window
+from provisioning import (
+    approvals,
+    claims,
+    entering,
+    incidents,
+    locking,
+    phone_import,
+    sites,
+    unlock_all,
+    windows,
+)
+from provisioning.models import Approval, ImportDraft, Incident, Job, Proof, Token, Window
+from provisioning.phone_import_table import read_dicts
 from provisioning.spans import Span
 from provisioning.tokens import text_of
 from security import allowances, bans
 from security.models import AllowedNetwork, Ban
 from security.networks import origin_of, parse_address
 from tests.remembering import remembered
+from tests.second_factors import equipped
 
 AGENT = "Yealink SIP-T46S 66.86.0.15 {mac}"
 OFFICE, HOTEL, ELSEWHERE = "203.0.113.10", "198.51.100.20", "192.0.2.30"
@@ -54,6 +66,7 @@ class Tenant:
     ban: Ban
     incident: Incident
     job: Job
+    draft: ImportDraft
     key: str
     key_code: str
     secret: str
@@ -63,12 +76,12 @@ class Tenant:
     def words(self) -> list[str]:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
         rows += [self.profile, self.contact]
-        rows += [self.window, self.approval, self.allowed, self.job, self.incident]
+        rows += [self.window, self.approval, self.allowed, self.job, self.draft, self.incident]
         codes = [str(row.code) for row in rows] + [self.key_code]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
         names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name, self.profile.name]
-        names.append(self.contact.name)
+        names += [self.contact.name, self.draft.file_name, self.draft.rows[0]["name"]]
         return [*codes, *people, *macs, *names, self.extension.username, self.extension.display_name]
 
 
@@ -123,7 +136,7 @@ def signed_in(user: User | None, **more: Any) -> Client:
     """A browser with that person's session."""
     client = Client(**more)
     if user is not None:
-        client.force_login(user)
+        client.force_login(equipped(user))
     return client
 
 
@@ -138,6 +151,8 @@ def make_world() -> World:
     rita = _person(harbour, sam, "rita@harbour.example", "Rita Reseller", Role.RESELLER)
     acme = make_tenant(harbour, (sam, rita), "acme", "Acme Anvils", ("Ana", "Vic", "Ben"), "00005e0053a")
     globex = make_tenant(harbour, (sam, rita), "globex", "Globex Gears", ("Eve", "Val", "Bob"), "00005e0053b")
+    for person in (sam, rita):
+        equipped(person)
     return World(platform, harbour, sam, rita, acme, globex)
 
 
@@ -211,6 +226,8 @@ def make_tenant(
         length=timedelta(days=30),
     )
     job = unlock_all.start(account, by=by, span=Span.parse("first-fetch"), filter={})
+    table = read_dicts([{"mac": f"{macs}7", "model": "T46S", "name": f"Van of {slug}"}])
+    draft = phone_import.look(account, table, by=by, file_name=f"phones-of-{slug}.csv")
     key, text = keys.create(
         account,
         by=by,
@@ -221,7 +238,7 @@ def make_tenant(
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
         extension=extension, profile=profile, contact=contact, window=window, approval=card, allowed=allowed,
-        ban=ban, incident=incident, job=job,
+        ban=ban, incident=incident, job=job, draft=draft,
         key=text, key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
     )  # fmt: skip

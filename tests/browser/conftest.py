@@ -11,6 +11,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
+from tests.second_factors import six_digits
 from tests.world import PASSWORD, World, make_world
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -84,6 +85,10 @@ def sign_in(page: Page, live_server: LiveServer, complaints: list[str]) -> SignI
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(lambda url: "/accounts/login/" not in url)
+        if "/accounts/2fa/authenticate/" in page.url:
+            page.get_by_label("Six digits").fill(six_digits(user))
+            page.get_by_role("button", name="Sign in", exact=True).click()
+            page.wait_for_url(lambda url: "/accounts/2fa/" not in url)
         return page
 
     return through_the_door
