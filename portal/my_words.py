@@ -113,3 +113,18 @@ def why_not_words(offer: Offer, *, zone: str) -> str:
             )
         case _other:
             return _("It ends by itself: %(end)s.") % places
+
+
+def link_refusal_words(code: str) -> str:
+    """Why a link that is still good does nothing now, for whoever holds it."""
+    match code:
+        case "moved":
+            return _("This phone is not with the people any more who sent you the link.")
+        case "maker":
+            return _("Whoever sent you this link does not look after the phone any more.")
+        case "under-suspicion":
+            return _("Others have tried to set up this phone, so a link cannot do it for now.")
+        case "quarantined" | "retired" | "disabled":
+            return _("This phone is switched off on purpose.")
+        case _other:
+            return _("This link cannot be used now.")

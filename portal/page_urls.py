@@ -38,6 +38,7 @@ from portal.pages import (
     sites,
     taking_back,
     unlock_all,
+    unlock_links,
     what_if,
     windows,
 )
@@ -62,6 +63,9 @@ urlpatterns: list[URLPattern] = [
     path("phones/<uuid:code>/advanced/", phone.advanced, name="phone-advanced"),
     path("phones/<uuid:code>/allow/", phone.allow_reprovision, name="phone-allow"),
     path("phones/<uuid:code>/unlock/", phone.unlock, name="phone-unlock"),
+    path("phones/<uuid:code>/unlock-link/", unlock_links.make, name="phone-link"),
+    path("phones/<uuid:code>/unlock-link/<uuid:link>/end/", unlock_links.end, name="phone-link-end"),
+    path("u/<str:secret>/", unlock_links.link, name="unlock-link"),
     path("phones/<uuid:code>/lock/", phone.lock_again, name="phone-lock"),
     path("phones/<uuid:code>/rearm/", phone.rearm, name="phone-rearm"),
     path("phones/<uuid:code>/quarantine/", phone.quarantine, name="phone-quarantine"),

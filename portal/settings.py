@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from portal import places
+from portal.log_masks import mask_links
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -392,6 +393,7 @@ LOGGING = {
                 structlog.processors.JSONRenderer()
                 if LOG_FORMAT == "json"
                 else structlog.dev.ConsoleRenderer(colors=False),
+                mask_links,
             ],
             "foreign_pre_chain": _shared_processors,
         },

@@ -38,8 +38,13 @@ def raw_key(tenant: Tenant) -> dict[str, Any]:
     return {"key": "phone_setting.contrast"}
 
 
+def no_secret(tenant: Tenant) -> dict[str, Any]:
+    """What an unlock link might be; those that are good are walked in tests/portal/test_unlock_link.py."""
+    return {"secret": "0" * 50}
+
+
 #: Names that are the product's or a vendor's, and no tenant's.
-EVERYBODYS: tuple[Args, ...] = (policy, setting, raw_key)
+EVERYBODYS: tuple[Args, ...] = (policy, setting, raw_key, no_secret)
 
 
 def key(tenant: Tenant) -> dict[str, Any]:
@@ -48,6 +53,10 @@ def key(tenant: Tenant) -> dict[str, Any]:
 
 def account(tenant: Tenant) -> dict[str, Any]:
     return {"slug": tenant.account.slug}
+
+
+def unlock_link(tenant: Tenant) -> dict[str, Any]:
+    return {"code": str(tenant.phone.code), "link": str(tenant.unlock_link.code)}
 
 
 def person(tenant: Tenant) -> dict[str, Any]:
@@ -67,6 +76,8 @@ API: dict[str, Args] = {
     **{f"device-{name}": phone for name in ("quarantine", "release", "claims", "take-back", "clone")},
     **{f"device-{name}": phone for name in ("retire", "swap", "move", "resync")},
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
+    "device-unlock-links": phone,
+    "device-unlock-link": unlock_link,
     "device-keys": phone,
     "device-files": phone,
     "device-hardening": phone,
@@ -136,6 +147,9 @@ PAGES: dict[str, Args] = {
     "directory-extension": extension,
     **dict.fromkeys(("phone-unlock", "phone-lock", "phone-rearm", "phone-quarantine", "phone-resync"), phone),
     **dict.fromkeys(("phone-edit", "phone-remove", "my-phone-allow"), phone),
+    "phone-link": phone,
+    "phone-link-end": unlock_link,
+    "unlock-link": no_secret,
     "phone-files": phone,
     "phone-settings": phone,
     "settings": _none,
@@ -249,6 +263,8 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "profile-apply": [("post", {"devices": [code]})],
         "profile-take-off": [("post", {"devices": [code]})],
         "device-unlock": [("post", {"for": "24h"})],
+        "device-unlock-links": [("post", {"given_to": "Fitter"})],
+        "device-unlock-link": [("delete", None)],
         "device-lock": [("post", {})],
         "device-rearm": [("post", {})],
         "device-quarantine": [("post", {"reason": "Stolen"})],

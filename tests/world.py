@@ -29,9 +29,10 @@ from provisioning import (
     phone_import,
     sites,
     unlock_all,
+    unlock_links,
     windows,
 )
-from provisioning.models import Approval, ImportDraft, Incident, Job, Proof, Token, Window
+from provisioning.models import Approval, ImportDraft, Incident, Job, Proof, Token, UnlockLink, Window
 from provisioning.phone_import_table import read_dicts
 from provisioning.spans import Span
 from provisioning.tokens import text_of
@@ -70,6 +71,8 @@ class Tenant:
     key: str
     key_code: str
     secret: str
+    unlock_link: UnlockLink
+    link_secret: str
     tokens: list[str] = field(default_factory=list)
 
     @property
@@ -77,7 +80,8 @@ class Tenant:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
         rows += [self.profile, self.contact]
         rows += [self.window, self.approval, self.allowed, self.job, self.draft, self.incident]
-        codes = [str(row.code) for row in rows] + [self.key_code]
+        rows.append(self.unlock_link)
+        codes = [str(row.code) for row in rows] + [self.key_code, self.link_secret]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
         names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name, self.profile.name]
@@ -235,12 +239,14 @@ def make_tenant(
         role=Role.MANAGER,
         expires_at=timezone.now() + timedelta(days=9),
     )
+    made = unlock_links.make(phone, by=by, given_to=f"Fitter of {slug}")
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
         extension=extension, profile=profile, contact=contact, window=window, approval=card, allowed=allowed,
         ban=ban, incident=incident, job=job, draft=draft,
         key=text, key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
+        unlock_link=made.link, link_secret=made.secret,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from provisioning.api.hardening import HardeningVerbs
 from provisioning.api.keys import KeyVerbs
 from provisioning.api.previews import FileVerbs
 from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
+from provisioning.api.unlock_links import UnlockLinkVerbs
 from provisioning.api.verbs import Verbs
 from provisioning.gate import State
 from provisioning.models import DeviceEvent
@@ -148,7 +149,13 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
 
 
 class DeviceDoor(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, KeyVerbs, FileVerbs, HardeningVerbs, Verbs
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    KeyVerbs,
+    FileVerbs,
+    HardeningVerbs,
+    UnlockLinkVerbs,
+    Verbs,
 ):
     """The phones that the caller can see."""
 
