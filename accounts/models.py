@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
 from treebeard.mp_tree import MP_Node, MP_NodeManager, MP_NodeQuerySet
 
@@ -43,10 +44,10 @@ class Account(MP_Node):  # type: ignore[misc]
     """A tenant. Accounts form a tree: platform > reseller > customer > sub-account."""
 
     class Kind(models.TextChoices):
-        PLATFORM = "platform", "Platform"
-        RESELLER = "reseller", "Reseller"
-        CUSTOMER = "customer", "Customer"
-        SUB_ACCOUNT = "sub-account", "Sub-account"
+        PLATFORM = "platform", gettext_lazy("Platform")
+        RESELLER = "reseller", gettext_lazy("Reseller")
+        CUSTOMER = "customer", gettext_lazy("Customer")
+        SUB_ACCOUNT = "sub-account", gettext_lazy("Sub-account")
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     slug = models.SlugField(max_length=60)
@@ -167,10 +168,10 @@ class NoticeChoice(models.Model):
     """How a person wants to hear of one kind of thing; without a row the kind's own way holds."""
 
     class How(models.TextChoices):
-        AT_ONCE = "at-once", "At once"
-        HOURLY = "hourly", "At most once an hour"
-        DAILY = "daily", "Once a day"
-        NEVER = "never", "Not at all"
+        AT_ONCE = "at-once", gettext_lazy("At once")
+        HOURLY = "hourly", gettext_lazy("At most once an hour")
+        DAILY = "daily", gettext_lazy("Once a day")
+        NEVER = "never", gettext_lazy("Not at all")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notice_choices")
     kind = models.CharField(max_length=20)

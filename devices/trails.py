@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
@@ -111,9 +113,14 @@ def say(setting: Setting, value: Value) -> str:
     """A value as people say it."""
     kind = setting.bounds.kind
     if kind is Kind.SWITCH:
-        return "On" if value else "Off"
+        return gettext("On") if value else gettext("Off")
     if isinstance(value, list):
-        return ", ".join(setting.bounds.choices.get(word, word) for word in value)
+        return ", ".join(_word(setting, word) for word in value)
     if value == "":
-        return "As the phone has it" if setting.bounds.optional else "None"
-    return str(setting.bounds.choices.get(str(value), value))
+        return gettext("As the phone has it") if setting.bounds.optional else gettext("None")
+    return _word(setting, str(value))
+
+
+def _word(setting: Setting, word: str) -> str:
+    said = setting.bounds.choices.get(word)
+    return gettext(said) if said else word

@@ -7,16 +7,16 @@ from typing import Any
 from django import forms
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, gettext, gettext_lazy
 
 from devices.bounds import Kind
 from devices.catalog import catalog
 from devices.definitions import Setting, Value
 from devices.trails import say
 
-AS_IT_IS = "As the phone has it"
+AS_IT_IS = gettext_lazy("As the phone has it")
 LONGEST = 500
-_OFF = "Off"
+_OFF = gettext_lazy("Off")
 
 
 class OrderWidget(forms.Widget):
@@ -66,7 +66,7 @@ class OrderField(forms.Field):
     def to_python(self, value: Any) -> list[str]:
         placed = {word: int(place) for word, place in value.items() if place.isdecimal()}
         if len(set(placed.values())) < len(placed):
-            raise forms.ValidationError("Two have the same place.")
+            raise forms.ValidationError(gettext("Two have the same place."))
         return sorted(placed, key=lambda word: placed[word])
 
 
@@ -83,7 +83,7 @@ def _number(setting: Setting, more: dict[str, Any]) -> forms.Field:
 
 
 def _choice(setting: Setting, more: dict[str, Any]) -> forms.Field:
-    empty = [("", AS_IT_IS)] if setting.bounds.optional else []
+    empty = [("", str(AS_IT_IS))] if setting.bounds.optional else []
     named = [(value, title_of(setting, value)) for value in setting.bounds.choices]
     widget = forms.Select(attrs={"class": "input"})
     return forms.ChoiceField(
@@ -110,7 +110,7 @@ def title_of(setting: Setting, value: Value) -> str:
     """A value as people say it; languages by their names."""
     if setting.name == "language":
         try:
-            return str(get_language_info(str(value).lower())["name"])
+            return str(get_language_info(str(value).lower())["name_translated"])
         except KeyError:
             return str(value)
     return say(setting, value)
@@ -124,7 +124,7 @@ class SettingsForm(forms.Form):
         self.settings = {setting.name: setting for setting in settings}
         self.shown = {name: shown[name] for name in self.settings}
         for name, setting in self.settings.items():
-            more = {"label": setting.title, "help_text": setting.help, "initial": shown[name]}
+            more = {"label": gettext(setting.title), "help_text": _said(setting.help), "initial": shown[name]}
             self.fields[name] = _FIELDS[setting.bounds.kind](setting, more)
 
     def clean(self) -> dict[str, Any]:
@@ -158,22 +158,33 @@ class SettingsForm(forms.Form):
 class RawForm(forms.Form):
     """One of the vendor's own keys with its value."""
 
-    family = forms.ChoiceField(label="Phones")
-    key = forms.CharField(max_length=120, label="Key")
-    value = forms.CharField(max_length=LONGEST, required=False, strip=False, label="Value")
+    family = forms.ChoiceField(label=gettext_lazy("Phones"))
+    key = forms.CharField(max_length=120, label=gettext_lazy("Key"))
+    value = forms.CharField(max_length=LONGEST, required=False, strip=False, label=gettext_lazy("Value"))
 
     def __init__(self, *args: Any, family: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if family:
             del self.fields["family"]
             raw = catalog().families[family].raw
-            self.fields["key"].help_text = f"It looks like {raw.example}." if raw else ""
+            self.fields["key"].help_text = (
+                gettext("It looks like {example}.").format(example=raw.example) if raw else ""
+            )
         else:
             makers = catalog().families.items()
-            named = [(code, f"Every {maker.name}") for code, maker in makers if maker.raw]
+            named = [
+                (code, gettext("Every {maker}").format(maker=maker.name))
+                for code, maker in makers
+                if maker.raw
+            ]
             self.fields["family"].choices = named  # type: ignore[attr-defined]
         for field in self.fields.values():
             field.widget.attrs["class"] = "input"
+
+
+def _said(text: str) -> str:
+    """A text in the reader's language; gettext has another meaning for none."""
+    return gettext(text) if text else ""
 
 
 def hidden(data: Mapping[str, Any], without: Iterable[str]) -> SafeString:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Case, Count, Q, QuerySet, When
+from django.utils.translation import gettext
 
 from accounts.models import Account
 from accounts.scope import Actor
@@ -65,17 +66,20 @@ class Protection(NamedTuple):
     @property
     def title(self) -> str:
         """What people call it."""
-        return TITLES[self.name]
+        return gettext(TITLES[self.name])
 
     def reason(self, reader: Actor) -> str:
         """Why it is not on, in words; an account above that the reader does not know is his provider."""
         if self.why or self.given is None or self.standing is Standing.ON:
-            return self.why
+            return gettext(self.why) if self.why else ""
         if self.given.at is None:
-            return "Off as the product comes."
-        whose = str(self.given.at) if self.given.named_to(reader) else "your provider"
-        at = {GivenAt.PHONE: "for this phone alone", GivenAt.MODEL: f"for the model {whose}"}
-        return f"Switched off {at.get(self.given.level, f'by {whose} ({self.given.level})')}."
+            return gettext("Off as the product comes.")
+        if self.given.level is GivenAt.PHONE:
+            return gettext("Switched off for this phone alone.")
+        whose = str(self.given.at) if self.given.named_to(reader) else gettext("your provider")
+        if self.given.level is GivenAt.MODEL:
+            return gettext("Switched off for the model {whose}.").format(whose=whose)
+        return gettext("Switched off by {whose} ({level}).").format(whose=whose, level=self.given.level)
 
 
 class Score(NamedTuple):
@@ -107,7 +111,7 @@ class Tally:
     @property
     def title(self) -> str:
         """What people call it."""
-        return TITLES[self.name]
+        return gettext(TITLES[self.name])
 
     @property
     def weight(self) -> int:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from devices.mac import pretty
 from provisioning import sentences, standing
 from provisioning.gate import KeyKind
@@ -119,8 +121,8 @@ def describe(incident: Incident, *, now: datetime) -> Words:
     """Say what an incident means, and show what of its evidence its account may see."""
     told = _KINDS[incident.kind]
     return Words(
-        consequence=told.consequence,
-        next=told.next if incident.ended_at is None else "",
+        consequence=gettext(told.consequence),
+        next=gettext(told.next) if incident.ended_at is None else "",
         rule=told.rule,
         voice=told.voice,
         icon=told.icon,
@@ -133,7 +135,7 @@ def _facts(incident: Incident, now: datetime) -> Iterator[Fact]:
     for label, text in evidence.get("facts", ()):
         yield Fact(str(label), str(text))
     for code, name in evidence.get("phones", ()):
-        yield Fact("Phone", str(name), device=str(code))
+        yield Fact(gettext("Phone"), str(name), device=str(code))
     if "keys" in evidence:
         yield from _keys(incident, now)
     for name, value in evidence.items():
@@ -152,15 +154,15 @@ def _keys(incident: Incident, now: datetime) -> Iterator[Fact]:
     for kind, label, account, at in incident.evidence["keys"]:
         if account == own:
             last = sentences.when(datetime.fromtimestamp(at, UTC), incident.account.time_zone, now=now)
-            yield Fact("A phone of yours", f"{pretty(label)}, {_kind(kind)}, {last}")
+            yield Fact(gettext("A phone of yours"), f"{pretty(label)}, {_kind(kind)}, {last}")
         else:
             others[kind] += 1
     for kind, count in others.most_common():
-        yield Fact("Of others", f"{count:,} {_kind(kind)}")
+        yield Fact(gettext("Of others"), f"{count:,} {_kind(kind)}")
 
 
 def _kind(kind: str) -> str:
     try:
-        return standing.KINDS[KeyKind(kind)]
+        return gettext(standing.KINDS[KeyKind(kind)])
     except ValueError:
         return kind

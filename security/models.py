@@ -7,6 +7,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
 from accounts.scope import ScopedQuerySet
@@ -31,8 +32,8 @@ class Ban(models.Model):
     """A time in which an address gets nothing at the root URL (BANNED), or nothing at all (BLOCKED)."""
 
     class Kind(models.TextChoices):
-        BANNED = "banned", "Banned"
-        BLOCKED = "blocked", "Blocked"
+        BANNED = "banned", gettext_lazy("Banned")
+        BLOCKED = "blocked", gettext_lazy("Blocked")
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)

@@ -7,6 +7,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
 from accounts.scope import Actor, ScopedQuerySet
@@ -69,12 +70,12 @@ class Approval(models.Model):
     """A card: a phone was refused somewhere, and a person may say yes or no (E14)."""
 
     class Status(models.TextChoices):
-        OPEN = "open", "Open"
-        ONCE = "once", "Approved once"
-        SITE = "site", "Approved for a site"
-        DENY = "deny", "Denied"
-        QUARANTINE = "quarantine", "Quarantined"
-        CLOSED = "closed", "Closed unanswered"
+        OPEN = "open", gettext_lazy("Open")
+        ONCE = "once", gettext_lazy("Approved once")
+        SITE = "site", gettext_lazy("Approved for a site")
+        DENY = "deny", gettext_lazy("Denied")
+        QUARANTINE = "quarantine", gettext_lazy("Quarantined")
+        CLOSED = "closed", gettext_lazy("Closed unanswered")
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="approvals")

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
 from accounts.scope import ScopedQuerySet
@@ -25,14 +26,14 @@ class Incident(models.Model):
     """
 
     class Kind(models.TextChoices):
-        STORM = "storm", "Storm"
-        BAN = "ban", "Ban where phones live"
-        PRESSURE = "pressure", "Allowed network under pressure"
-        SUSPICION = "suspicion", "Wave of suspicion"
-        SILENCE = "silence", "Silence"
-        PLATFORM = "platform", "Platform silent"
-        CANARY = "canary", "Canary"
-        STALLED = "stalled", "Background work stopped"
+        STORM = "storm", gettext_lazy("Storm")
+        BAN = "ban", gettext_lazy("Ban where phones live")
+        PRESSURE = "pressure", gettext_lazy("Allowed network under pressure")
+        SUSPICION = "suspicion", gettext_lazy("Wave of suspicion")
+        SILENCE = "silence", gettext_lazy("Silence")
+        PLATFORM = "platform", gettext_lazy("Platform silent")
+        CANARY = "canary", gettext_lazy("Canary")
+        STALLED = "stalled", gettext_lazy("Background work stopped")
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -79,11 +80,11 @@ class IncidentStep(models.Model):
     """One line of an incident's timeline: what became known, what somebody did, who was told."""
 
     class What(models.TextChoices):
-        OPENED = "opened", "Opened"
-        SEEN = "seen", "Seen"
-        TOLD = "told", "Told"
-        NOTED = "noted", "Noted"
-        ENDED = "ended", "Ended"
+        OPENED = "opened", gettext_lazy("Opened")
+        SEEN = "seen", gettext_lazy("Seen")
+        TOLD = "told", gettext_lazy("Told")
+        NOTED = "noted", gettext_lazy("Noted")
+        ENDED = "ended", gettext_lazy("Ended")
 
     incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="steps")
     at = models.DateTimeField()

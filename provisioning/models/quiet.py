@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
 from devices.models import Site
@@ -45,12 +46,12 @@ class UnknownTime(models.Model):
     """
 
     class Why(models.TextChoices):
-        HELD = "held", "Answers were held"
-        LOST = "lost", "Notes were lost"
-        LATE = "late", "Notes came late"
-        UNREACHED = "unreached", "The canary did not reach us"
-        PLATFORM = "platform", "The platform was silent"
-        SILENCE = "silence", "A silence was going on"
+        HELD = "held", gettext_lazy("Answers were held")
+        LOST = "lost", gettext_lazy("Notes were lost")
+        LATE = "late", gettext_lazy("Notes came late")
+        UNREACHED = "unreached", gettext_lazy("The canary did not reach us")
+        PLATFORM = "platform", gettext_lazy("The platform was silent")
+        SILENCE = "silence", gettext_lazy("A silence was going on")
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, related_name="unknown_times")
     site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, related_name="unknown_times")

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account, User
 from accounts.scope import ScopedQuerySet
@@ -15,11 +16,11 @@ class Outbox(models.Model):
     """Something that the store does not know yet; written with the change, removed when it was published."""
 
     class What(models.TextChoices):
-        DEVICE = "device", "A device's lock, tokens and files"
-        GONE = "gone", "A MAC and tokens that are on no device"
-        LISTS = "lists", "Windows, sites, networks"
-        ADDRESS = "address", "The standing of an address"
-        BOOK = "book", "The phone book of an account"
+        DEVICE = "device", gettext_lazy("A device's lock, tokens and files")
+        GONE = "gone", gettext_lazy("A MAC and tokens that are on no device")
+        LISTS = "lists", gettext_lazy("Windows, sites, networks")
+        ADDRESS = "address", gettext_lazy("The standing of an address")
+        BOOK = "book", gettext_lazy("The phone book of an account")
 
     what = models.CharField(max_length=8, choices=What.choices)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, null=True, related_name="outbox")
@@ -35,13 +36,13 @@ class Job(models.Model):
     """Work on many phones in the background, with its progress and a result per phone."""
 
     class Kind(models.TextChoices):
-        UNLOCK_ALL = "unlock-all", "Unlock all"
-        RESYNC = "resync", "Resync"
-        LOCK = "lock", "Lock again"
-        REARM = "rearm", "Arm again"
-        MOVE = "move", "Move to another account"
-        PROFILE = "profile", "Give a profile"
-        IMPORT = "import", "Import"
+        UNLOCK_ALL = "unlock-all", gettext_lazy("Unlock all")
+        RESYNC = "resync", gettext_lazy("Resync")
+        LOCK = "lock", gettext_lazy("Lock again")
+        REARM = "rearm", gettext_lazy("Arm again")
+        MOVE = "move", gettext_lazy("Move to another account")
+        PROFILE = "profile", gettext_lazy("Give a profile")
+        IMPORT = "import", gettext_lazy("Import")
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="jobs")
@@ -69,9 +70,9 @@ class JobItem(models.Model):
     """One phone of a job: waiting, done, or skipped and why."""
 
     class Result(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        DONE = "done", "Done"
-        SKIPPED = "skipped", "Skipped"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        DONE = "done", gettext_lazy("Done")
+        SKIPPED = "skipped", gettext_lazy("Skipped")
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="items")
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="job_items")
@@ -140,11 +141,11 @@ class ResyncRequest(models.Model):
     """A phone is to be asked to fetch its files again: when, how often that was tried, what came of it."""
 
     class Outcome(models.TextChoices):
-        WAITING = "waiting", "Waits for its turn"
-        SENT = "sent", "Sent, no answer yet"
-        REACHED = "reached", "Reached"
-        UNREACHABLE = "unreachable", "Not registered"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", gettext_lazy("Waits for its turn")
+        SENT = "sent", gettext_lazy("Sent, no answer yet")
+        REACHED = "reached", gettext_lazy("Reached")
+        UNREACHABLE = "unreachable", gettext_lazy("Not registered")
+        FAILED = "failed", gettext_lazy("Failed")
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="resyncs")
     job_item = models.OneToOneField(
