@@ -11,6 +11,7 @@ from provisioning.api import (
     addresses,
     customers,
     devices,
+    imports,
     incidents,
     policies,
     previews,
@@ -33,6 +34,7 @@ router.register("audit", accounts_api.AuditDoor, "audit")
 router.register("devices", devices.DeviceDoor, "device")
 router.register("directory/contacts", api_directory.ContactDoor, "contact")
 router.register("extensions", devices_api.ExtensionDoor, "extension")
+router.register("imports", imports.ImportDoor, "import")
 router.register("incidents", incidents.IncidentDoor, "incident")
 router.register("profiles", devices_api.ProfileDoor, "profile")
 router.register("sites", sites.SiteDoor, "site")

@@ -79,6 +79,8 @@ WITHOUT_GET |= {
     "settings-preview",
     "what-if",
     "what-if-detail",
+    "import-detail",  # a list that is to be imported is seen by whoever may import it
+    "import-run",
 }
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
 NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}

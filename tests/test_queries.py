@@ -15,8 +15,9 @@ from devices import appearances, directory, extensions, profiles
 from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
 from devices.phone import KeyKind
-from provisioning import approvals, claims, entering, incidents, sites, unlock_all, windows
-from provisioning.models import Incident, LastSeen
+from provisioning import approvals, claims, entering, incidents, phone_import, sites, unlock_all, windows
+from provisioning.models import ImportDraft, Incident, LastSeen
+from provisioning.phone_import_table import read_dicts
 from provisioning.spans import Span
 from security.networks import origin_of, parse_address
 from tests.world import AGENT, HOTEL, World, actor, make_key, signed_in
@@ -34,6 +35,8 @@ LISTS = (
     "/api/v1/extensions/",
     "/api/v1/directory/contacts/",
     "/api/v1/hardening/?account=acme",
+    "/api/v1/imports/",
+    "/api/v1/imports/{draft}/",
     "/api/v1/incidents/",
     "/api/v1/incidents/{incident}/",
     "/api/v1/jobs/",
@@ -45,6 +48,7 @@ LISTS = (
     "/",
     "/phones/",
     "/phones/resync/",
+    "/phones/import/{draft}/",
     "/phones/{phone}/files/",
     "/phones/{phone}/lines/",
     "/phones/{phone}/log/",
@@ -124,12 +128,20 @@ def grow(world: World) -> None:
     more = [KeyRow(20 + at, KeyKind.BLF, f"31{at}") for at in range(MORE)]
     profiles.change(world.acme.profile, by=by, keys=[KeyRow(3, KeyKind.BLF, "207", "Carla"), *more])
     unlock_all.run(unlock_all.start(acme, by=by, span=Span.parse("24h"), filter={}).pk)
+    grown_list(world)
+
+
+def grown_list(world: World) -> ImportDraft:
+    """A list of phones as the world's own, but longer."""
+    rows = [{"mac": f"00005e0053e{at}", "model": "T46S"} for at in range(MORE)]
+    return phone_import.look(world.acme.account, read_dicts(rows), by=actor(world.ana))
 
 
 @pytest.mark.timeout(600)
 def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
     places = {"phone": world.acme.phone.code, "window": world.acme.window.code, "job": world.acme.job.code}
     places |= {"profile": world.acme.profile.code, "incident": world.acme.incident.code}
+    places |= {"draft": world.acme.draft.code}
     urls = [url.format(**places) for url in LISTS]
     rita = signed_in(world.rita)
     unlock_all.run(world.acme.job.pk)
@@ -142,6 +154,9 @@ def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
 
     after = {url: counted(rita, url) for url in urls}
     after[f"/api/v1/jobs/{world.acme.job.code}/"] = counted(rita, f"/api/v1/jobs/{newest.code}/")
+    longer = str(grown_list(world).code)
+    for url in [url for url in urls if str(world.acme.draft.code) in url]:
+        after[url] = counted(rita, url.replace(str(world.acme.draft.code), longer))
     assert {url: count for url, (count, _) in after.items()} == {
         url: count for url, (count, _) in before.items()
     }

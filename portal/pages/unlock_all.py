@@ -1,13 +1,11 @@
-"""Unlock many phones: the consequence first, then a job with its progress and a result per phone."""
+"""Unlock many phones: the consequence first, then a job (jobs.py) does it."""
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -20,24 +18,6 @@ from portal.pages.editing import SiteChoice, model_choices
 from portal.pages.forms import SpanForm
 from provisioning import policies, unlock_all
 from provisioning.gate import State
-from provisioning.models import Job, JobItem
-
-A_PAGE = 100
-
-#: What a page says of a job's kind.
-WORDS = {
-    Job.Kind.UNLOCK_ALL.value: {
-        "doing": "Unlocking",
-        "done": "unlocked",
-        "see": "See the unlocked phones",
-    },
-    Job.Kind.RESYNC.value: {
-        "doing": "Resyncing",
-        "done": "reached",
-        "badge": "Reached",
-        "see": "See the phones",
-    },
-}
 
 
 class UnlockAllForm(SpanForm):
@@ -116,24 +96,3 @@ def foretold(form: UnlockAllForm) -> dict[str, Any]:
         ],
         "skipped": skipped,
     }
-
-
-@needs(Power.SEE_ACCOUNT)
-def job(request: PageRequest, code: UUID) -> HttpResponse:
-    """Progress and results; refreshes itself until it is finished."""
-    jobs = Job.objects.visible_to(request.actor).filter(kind__in=WORDS).select_related("account")
-    shown = get_object_or_404(jobs, code=code)
-    handled = shown.items.exclude(result=JobItem.Result.WAITING).select_related("device")
-    # What was skipped needs somebody: it comes first.
-    page = Paginator(handled.order_by("-result", "id"), A_PAGE).get_page(request.GET.get("page"))
-    context = {
-        "section": "windows",
-        "job": shown,
-        "words": WORDS[shown.kind],
-        "zone": shown.account.time_zone,
-        "handled": shown.done + shown.skipped,
-        "running": shown.finished_at is None,
-        "refresh": 2 if shown.finished_at is None else 0,
-        "page": page,
-    }
-    return render(request, "provisioning/_job.html" if request.htmx else "provisioning/job.html", context)

@@ -16,7 +16,7 @@ from tests.world import World, actor
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
 NO_PAGE |= {"phone-profile", "incident-note", "incident-close"}
 NO_PAGE |= {"customer-act", "acting-stop"}
-NO_PAGE |= {"directory-export", "directory-extension"}
+NO_PAGE |= {"directory-export", "directory-extension", "phones-import-sample", "phone-import-bad"}
 NO_PAGE |= {"session-end"}
 NO_PAGE |= {"address-unblock", "ban-lift", "ban-add", "allowance-grant", "allowance-end"}
 NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy", "phone-resync"}
