@@ -16,6 +16,7 @@ from devices.family import (
     HANDOVERS,
     POWERS,
     AgentPattern,
+    Connect,
     Expansion,
     Family,
     Generation,
@@ -113,6 +114,7 @@ def _read(file: Path, raw: dict[str, Any]) -> Family:
         "raw": _build(RawKeys, raw.pop("raw"), "raw") if "raw" in raw else None,
         "book": _build(PhoneBook, raw.pop("book"), "book") if "book" in raw else None,
         "written": _written(file.parent / "keys.txt"),
+        "connect": _build(Connect, raw.pop("connect"), "connect") if "connect" in raw else None,
         "resync": _build(Resync, raw.pop("resync"), "resync"),
     }
     models = {name: _model(raw["name"], name, row) for name, row in raw.pop("models").items()}

@@ -111,6 +111,25 @@ class Resync:
 
 
 @dataclass(frozen=True, slots=True)
+class Connect:
+    """How a new phone is told of the root URL, which `{root}` stands for; `{place}` is without the scheme."""
+
+    order: str  #: whom it asks first when it starts, in a sentence
+    options: tuple[str, ...]  #: DHCP options that it reads, the one to use first
+    value: str  #: what stands there, and in the vendor's service
+    by_hand: str  #: what is typed on the phone's own web page
+    where: str  #: into which field, in a sentence
+    service: str  #: the vendor's redirection service by its name
+    steps: tuple[str, ...]  #: what to do there
+    needs: tuple[str, ...] = ()  #: what the phone needs, certificates above all
+    doubts: tuple[str, ...] = ()
+
+    def address(self, pattern: str, root: str) -> str:
+        """Return a pattern with the root in it, which has no slash at its end."""
+        return pattern.replace("{root}", root).replace("{place}", root.partition("://")[2])
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneBook:
     """What the phones of a family make of their company's phone book."""
 
@@ -164,6 +183,7 @@ class Family:
     line_cannot: Mapping[str, str] = field(default_factory=dict)
     written: frozenset[str] = frozenset()  #: every key of keys.txt, as `bare_key` has it
     cannot_set: Mapping[str, str] = field(default_factory=dict)  #: neutral setting -> why it has none
+    connect: Connect | None = None
     raw: RawKeys | None = None
     book: PhoneBook | None = None
     power: str = "plug-or-cable"  #: one of POWERS

@@ -121,7 +121,7 @@ ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-
 PAGES: dict[str, Args] = {
     **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
     "phones-resync": _none,
-    "unknown-phones": _none,
+    **dict.fromkeys(("unknown-phones", "connect"), _none),
     **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
     **dict.fromkeys(("customers", "policies", "powers", "extensions", "hardening"), _none),
