@@ -77,6 +77,15 @@ def below(paths: Iterable[str], column: str) -> Q:
     return reach
 
 
+def outside(paths: Iterable[str], covered: Iterable[str]) -> tuple[str, ...]:
+    """Those of these tree paths that are neither one of the covered ones nor below it.
+
+    A reach that says nothing new is left out of a query, which could use no index for it.
+    """
+    tops = tuple(covered)
+    return tuple(path for path in paths if not path.startswith(tops))
+
+
 class ScopedQuerySet(models.QuerySet[Any]):
     """Rows that belong to an account. Subclasses say where the account's path is found."""
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, User
 from accounts.roles import Power
-from accounts.scope import Actor, ScopedQuerySet, below
+from accounts.scope import Actor, ScopedQuerySet, below, outside
 from devices.catalog import catalog
 
 
@@ -133,9 +133,10 @@ class SiteNetwork(models.Model):
 class DeviceQuerySet(ScopedQuerySet):
     def visible_to(self, actor: Actor) -> Self:
         """Keep the phones of the accounts the actor may look into, and his own."""
-        reach = below(actor.paths(Power.SEE_ACCOUNT), "account__path")
-        if actor.user is not None:
-            reach |= Q(owner=actor.user) & below(actor.paths(Power.OWN_PHONES), "account__path")
+        seen = actor.paths(Power.SEE_ACCOUNT)
+        reach = below(seen, "account__path")
+        if actor.user is not None and (own := outside(actor.paths(Power.OWN_PHONES), seen)):
+            reach |= Q(owner=actor.user) & below(own, "account__path")
         return self.filter(reach)
 
 
@@ -178,7 +179,13 @@ class Device(models.Model):
                 violation_error_message="This MAC cannot be added; ask your provider.",
             ),
         ]
-        indexes = [models.Index(fields=["account", "name"], name="device_account_name")]
+        indexes = [
+            models.Index(fields=["account", "name"], name="device_account_name"),
+            # A page far into a list is found in these alone; so are the models that an account has.
+            models.Index(fields=["name", "mac", "account", "id"], name="device_in_order"),
+            models.Index(fields=["account", "family", "model"], name="device_models"),
+            models.Index(fields=["account"], condition=Q(is_enabled=False), name="device_disabled"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.mac

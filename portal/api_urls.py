@@ -9,6 +9,7 @@ from devices import api_directory
 from portal import api
 from provisioning.api import (
     addresses,
+    bulk,
     customers,
     devices,
     imports,
@@ -80,6 +81,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ip-check/", addresses.IpCheck.as_view(), name="ip-check"),
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
     path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
+    path("bulk/", bulk.Bulk.as_view(), name="bulk"),
     path("explain/", windows.Explain.as_view(), name="explain"),
     path("hardening/", AccountHardening.as_view(), name="hardening"),
     path("holidays/", AccountHolidays.as_view(), name="holidays"),

@@ -57,7 +57,9 @@ def late(now: datetime) -> Q:
 
     One query for the intervals; a phone's own counts before its model's, and the nearest account's first.
     """
-    shortest = now - Phone(SHORTEST, now).allowance
-    cases = [When(fits, then=Value(now - Phone(hours, now).allowance)) for fits, hours in Intervals().cases()]
+    given = Intervals().cases()
+    # What the index of check-ins can answer alone, before each phone is looked at.
+    shortest = now - Phone(min([Intervals.usual(), *(hours for _, hours in given)]), now).allowance
+    cases = [When(fits, then=Value(now - Phone(hours, now).allowance)) for fits, hours in given]
     usual = Value(now - Phone(Intervals.usual(), now).allowance)
     return waited_for() & Q(last_seen__at__lt=shortest) & Q(last_seen__at__lt=Case(*cases, default=usual))

@@ -1,5 +1,7 @@
 """Celery's way in: thin calls of verbs with ids; each runs twice without harm."""
 
+from collections.abc import Callable
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -41,14 +43,15 @@ def compile_token(token_hash: str) -> int:
 @shared_task
 def run_job(job_id: int) -> None:
     """Work through a job on many phones, from where it stands, or replay what has failed."""
-    from provisioning import phone_import, replaying, resync, unlock_all
+    from provisioning import bulk, phone_import, replaying, resync, unlock_all
     from provisioning.models import Job
 
     kind = Job.objects.values_list("kind", flat=True).get(pk=job_id)
-    runs = {
+    runs: dict[str, Callable[[int], None]] = {
         Job.Kind.RESYNC: resync.run,
         Job.Kind.UNLOCK_ALL: unlock_all.run,
         Job.Kind.IMPORT: phone_import.run,
+        **{deed.kind: bulk.run for deed in bulk.DEEDS.values()},
         replaying.KIND: replaying.run,
     }
     runs[kind](job_id)

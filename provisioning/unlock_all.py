@@ -49,17 +49,23 @@ def start(
     by: Actor,
     span: Span | None = None,
     filter: dict[str, Any] | None = None,  # noqa: A002  (the API's word)
+    chosen: QuerySet[Device] | None = None,
     now: datetime | None = None,
 ) -> Job:
-    """Write down which phones are to be unlocked and hand the work to a worker."""
+    """Write down which phones are to be unlocked and hand the work to a worker.
+
+    They are those that the filter keeps; or, where a list has narrowed them by words of its own, `chosen`.
+    """
     now = now or timezone.now()
     if not by.may(Power.UNLOCK_ALL, account.path):
         raise Forbidden
     span = span or Span.parse("first-fetch")
     with transaction.atomic():
-        chosen = list(phones(account, filter or {}))
+        if chosen is None:
+            chosen = phones(account, filter or {})
+        devices = list(chosen.filter(below([account.path], "account__path")))
         params = {"for": span.as_json(), "filter": filter or {}}
-        return jobs.start(account, Job.Kind.UNLOCK_ALL, by=by, params=params, devices=chosen, now=now)
+        return jobs.start(account, Job.Kind.UNLOCK_ALL, by=by, params=params, devices=devices, now=now)
 
 
 def run(job_id: int) -> None:

@@ -70,6 +70,7 @@ def session(tenant: Tenant) -> dict[str, Any]:
 #: The API by the names of its URLs.
 API: dict[str, Args] = {
     **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "resync", "explain"), _none),
+    "bulk": _none,
     **dict.fromkeys(("account-list", "api-key-list", "audit-list", "device-list", "extension-list"), _none),
     **dict.fromkeys(("site-list", "window-list", "job-list", "approval-list", "policy-list"), _none),
     **{f"device-{name}": phone for name in ("detail", "appearances", "events", "lock", "rearm", "unlock")},
@@ -120,7 +121,7 @@ ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-
 #: The pages likewise.
 PAGES: dict[str, Args] = {
     **dict.fromkeys(("home", "theme", "my-phones", "phones", "phone-add", "approvals", "windows"), _none),
-    "phones-resync": _none,
+    **dict.fromkeys(("phones-resync", "phones-bulk", "phones-export", "phones-firmwares"), _none),
     **dict.fromkeys(("unknown-phones", "connect"), _none),
     **dict.fromkeys(("window-open", "unlock-all", "explain", "addresses", "sites", "site-add"), _none),
     **dict.fromkeys(("people", "person-add", "keys", "key-add", "address-proof", "keeping"), _none),
@@ -323,4 +324,5 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "settings-preview": [("post", [{"account": slug, "name": "language", "value": "de"}])],
         "device-resync": [("post", {"reboot": True})],
         "resync": [("post", {"account": slug})],
+        "bulk": [("post", {"account": slug, "do": "lock"})],
     }

@@ -1,30 +1,52 @@
 """The list of phones: searched, narrowed and in pages, with a constant number of queries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.guards import PageRequest, needs
 from accounts.models import Account
 from accounts.roles import Power
-from accounts.scope import Actor, below
+from accounts.scope import Actor
 from devices.catalog import catalog
-from devices.models import Device
-from portal.clone_cards import suspected_phones
+from devices.models import Device, Site
 from portal.pages.rows import phone_rows
-from provisioning.gate import State
-from provisioning.models import Approval
+from provisioning import bulk, finding
+from provisioning.finding import Asked
 
 A_PAGE = 25
-STATES = ("waiting", "clone", "suspect", "unlocked", "new", "locked", "quarantined", "retired", "disabled")
-_SEPARATORS = str.maketrans("", "", " :.-")
+MOST_SITES = 300
+WORDS = {
+    "waiting": gettext_lazy("Refused, waiting"),
+    "clone": gettext_lazy("Clone suspected"),
+    "suspect": gettext_lazy("Under suspicion"),
+    "unlocked": gettext_lazy("Unlocked"),
+    "new": gettext_lazy("New"),
+    "locked": gettext_lazy("Locked"),
+    "quarantined": gettext_lazy("Quarantined"),
+    "retired": gettext_lazy("Retired"),
+    "disabled": gettext_lazy("Disabled"),
+}
+#: How the list says its order, and by which column the other orders are reached.
+ORDERS = {
+    "name": gettext_lazy("by name"),
+    "-name": gettext_lazy("by name, backwards"),
+    "state": gettext_lazy("those that need somebody first"),
+    "-state": gettext_lazy("those that need nobody first"),
+    "seen": gettext_lazy("the last check-in first"),
+    "-seen": gettext_lazy("the longest without a check-in first"),
+    "model": gettext_lazy("by model"),
+    "-model": gettext_lazy("by model, backwards"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +60,43 @@ class Chip:
     is_chosen: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that the list can be ordered by: where its head leads, and how it is ordered now."""
+
+    query: str
+    sort: str  # as aria-sort says it; empty: by another column
+
+
 @needs(Power.SEE_ACCOUNT)
 def phones(request: PageRequest) -> HttpResponse:
     """The page, or with htmx the list alone."""
     now = timezone.now()
-    asked = {name: request.GET.get(name, "").strip()[:120] for name in ("q", "account", "model", "state")}
+    asked = finding.read(request.actor, request.GET.dict())
     visible = Device.objects.visible_to(request.actor)
-    found = narrowed(request.actor, visible, asked)
-    counts = count_states(request.actor, found, now)
-    shown = dressed(request.actor, in_state(request.actor, found, asked["state"], now))
-    page = Paginator(shown, A_PAGE).get_page(request.GET.get("page"))
+    base = finding.narrowed(request.actor, visible, asked)
+    if asked["quiet"]:
+        base = finding.quiet(base, now)
+    counts = finding.count_states(base, now, state=asked["state"], searched=bool(asked["q"]))
+    rows = finding.in_state(base, asked["state"], now)
+    total = counts[asked["state"] or "all"]
+    pages = page_of(rows, asked, total, request.GET.get("page", ""), now)
     context = {
         "section": "phones",
         "find": asked["q"],
         "live_search": True,
         "asked": asked,
-        "total": visible.count(),
+        "fields": asked.fields.items(),
         "chips": chips(counts, asked),
-        "page": page,
-        "rows": phone_rows(page, now),
-        "pages": page_links(page, asked),
-        "models": models_of(visible),
-        "accounts": Account.objects.visible_to(request.actor).order_by("path"),
-        "may_add": request.actor.may_anywhere(Power.EDIT_DEVICES),
-        "may_resync": request.actor.may_anywhere(Power.EDIT_DEVICES),
-        "may_unlock_all": request.actor.may_anywhere(Power.UNLOCK_ALL),
-        "query": urlencode({k: v for k, v in asked.items() if v}),
+        "rows": phone_rows(pages.pop("phones"), now),
+        "pages": pages,
+        "columns": columns(asked),
+        "query": urlencode(asked.fields),
+        **may(request.actor),
     }
+    if template_for(request) == "devices/phones.html":
+        context |= choices(request.actor, visible, asked)
+        context["total"] = total if not asked.fields else visible.order_by().count()
     return render(request, template_for(request), context)
 
 
@@ -75,103 +107,114 @@ def template_for(request: PageRequest) -> str:
     return "devices/_phones.html" if request.htmx else "devices/phones.html"
 
 
-def narrowed(actor: Actor, phones: QuerySet[Device], asked: dict[str, str]) -> QuerySet[Device]:
-    """Keep what fits the search, the account (with those below it) and the model."""
-    if asked["account"]:
-        paths = Account.objects.visible_to(actor).filter(slug=asked["account"]).values_list("path", flat=True)
-        phones = phones.filter(below(paths, "account__path"))
-    if asked["model"]:
-        family, _, model = asked["model"].partition("/")
-        phones = phones.filter(family=family, model=model)
-    return phones.filter(matching(actor, asked["q"])) if asked["q"] else phones
-
-
-def matching(actor: Actor, text: str) -> Q:
-    """Name, owner, extension, or the MAC however it is spelled; a part of each is enough."""
-    shown = Q(appearances__extension__username__icontains=text)
-    shown |= Q(appearances__extension__display_name__icontains=text)
-    fits = Q(name__icontains=text) | Q(owner__name__icontains=text) | Q(owner__email__icontains=text)
-    fits |= Q(pk__in=Device.objects.visible_to(actor).filter(shown).order_by().values("pk"))
-    digits = text.translate(_SEPARATORS).lower()
-    if len(digits) > 1 and not digits.strip("0123456789abcdef"):
-        fits |= Q(mac__contains=digits)
-    return fits
-
-
-def dressed(actor: Actor, phones: QuerySet[Device]) -> QuerySet[Device]:
-    """Everything that a row shows, in the same number of queries for one phone and for a hundred."""
-    return (
-        phones.select_related("account", "owner", "site", "lock__bound_site", "last_seen")
-        .prefetch_related("appearances__extension")
-        .annotate(is_waiting=Exists(open_cards(actor).filter(device=OuterRef("pk"))))
-        .order_by("name", "mac")
-    )
-
-
-def open_cards(actor: Actor) -> QuerySet[Approval]:
-    return Approval.objects.visible_to(actor).filter(status=Approval.Status.OPEN).order_by()
-
-
-def conditions(actor: Actor, now: datetime) -> dict[str, Q]:
-    """What each chip counts. An unlock that is over counts as locked at once, swept or not."""
-    on = Q(is_enabled=True)
-    over = Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=now)
+def may(actor: Actor) -> dict[str, Any]:
+    """What the reader can do with phones that he chooses."""
+    deeds = {what: actor.may_anywhere(deed.power) for what, deed in bulk.DEEDS.items()}
+    deeds["unlock"] = actor.may_anywhere(Power.UNLOCK_ALL)
+    deeds["resync"] = actor.may_anywhere(Power.EDIT_DEVICES)
     return {
-        "waiting": Q(pk__in=open_cards(actor).values("device")),
-        "clone": Q(pk__in=suspected_phones(actor, now)),
-        "suspect": Q(lock__suspicion_until__gt=now),
-        "unlocked": on & Q(lock__state=State.UNLOCKED.value) & ~over,
-        "new": on & Q(lock__state=State.NEW.value),
-        "locked": on & (Q(lock__state=State.LOCKED.value) | over),
-        "quarantined": Q(lock__state=State.QUARANTINED.value),
-        "retired": on & Q(lock__state=State.RETIRED.value),
-        "disabled": Q(is_enabled=False),
+        "may": deeds,
+        "may_choose": any(deeds.values()),
+        "may_add": actor.may_anywhere(Power.EDIT_DEVICES),
     }
 
 
-def count_states(actor: Actor, phones: QuerySet[Device], now: datetime) -> dict[str, int]:
-    """How many of these phones each chip would show."""
-    counted: dict[str, Any] = {
-        name: Count("pk", filter=fits) for name, fits in conditions(actor, now).items()
+# --- what it can be narrowed to ----------------------------------------------------------------------------
+
+
+def choices(actor: Actor, visible: QuerySet[Device], asked: Asked) -> dict[str, Any]:
+    """The choices of the filters: only what is there."""
+    sites = Site.objects.visible_to(actor).order_by("name", "pk")
+    if asked["account"]:
+        sites = sites.filter(account__slug=asked["account"])
+    models = models_of(visible)
+    families = dict.fromkeys((value.partition("/")[0], words) for value, words, _model in models)
+    return {
+        "models": [(value, model, words) for value, words, model in models],
+        "families": list(families),
+        "sites": [(str(code), name) for code, name in sites.values_list("code", "name")[:MOST_SITES]],
+        "accounts": list(Account.objects.visible_to(actor).order_by("path").values_list("slug", "name")),
     }
-    return phones.order_by().aggregate(all=Count("pk"), **counted)
 
 
-def in_state(actor: Actor, phones: QuerySet[Device], state: str, now: datetime) -> QuerySet[Device]:
-    fits = conditions(actor, now).get(state)
-    return phones if fits is None else phones.filter(fits)
+def models_of(phones: QuerySet[Device]) -> list[tuple[str, str, str]]:
+    """The models that are there: as the filter names each, with its maker's name and its own."""
+    families = catalog().families
+    pairs = phones.order_by("family", "model").values_list("family", "model").distinct()
+    return [(f"{f}/{m}", families[f].name if f in families else f, m) for f, m in pairs]
 
 
-def chips(counts: dict[str, int], asked: dict[str, str]) -> list[Chip]:
-    words = {"waiting": "Refused, waiting", "clone": "Clone suspected", "suspect": "Under suspicion"}
-    rest = {name: value for name, value in asked.items() if value and name != "state"}
-    made = [Chip("", "All", counts["all"], urlencode(rest), not asked["state"])]
-    for state in STATES:
+@needs(Power.SEE_ACCOUNT)
+def firmwares(request: PageRequest) -> HttpResponse:
+    """The versions that the phones were seen with, for the filter that somebody is about to use."""
+    seen = Device.objects.visible_to(request.actor).filter(last_seen__isnull=False)
+    found = seen.order_by("last_seen__firmware").values_list("last_seen__firmware", flat=True).distinct()
+    return render(request, "devices/_firmwares.html", {"firmwares": [text for text in found if text]})
+
+
+def chips(counts: Mapping[str, int], asked: Asked) -> list[Chip]:
+    """The states that are there, and beside them who is quiet; each keeps what else was asked."""
+    rest = {name: value for name, value in asked.fields.items() if name != "state"}
+    made = [Chip("", _("All"), counts["all"], urlencode(rest), not asked["state"])]
+    for state in finding.STATES:
         if counts[state] or asked["state"] == state:
             query = urlencode({**rest, "state": state})
-            made.append(
-                Chip(
-                    state, words.get(state, state.capitalize()), counts[state], query, asked["state"] == state
-                )
-            )
+            made.append(Chip(state, str(WORDS[state]), counts[state], query, asked["state"] == state))
+    if counts["quiet"] or asked["quiet"]:
+        fields = {name: value for name, value in asked.fields.items() if name != "quiet"}
+        query = urlencode(fields if asked["quiet"] else {**fields, "quiet": "yes"})
+        made.insert(1, Chip("quiet", _("Quiet"), counts["quiet"], query, bool(asked["quiet"])))
     return made
 
 
-def models_of(phones: QuerySet[Device]) -> list[tuple[str, str]]:
-    """The models that are there, as the filter's choices."""
-    families = catalog().families
-    pairs = phones.order_by("family", "model").values_list("family", "model").distinct()
-    return [(f"{f}/{m}", f"{families[f].name if f in families else f} {m}") for f, m in pairs]
+# --- in order and in pages ---------------------------------------------------------------------------------
 
 
-def page_links(page: Page[Device], asked: dict[str, str]) -> dict[str, Any]:
-    """Where the buttons below the list lead, and which rows they stand under."""
-    kept = {name: value for name, value in asked.items() if value}
+def columns(asked: Asked) -> dict[str, Column]:
+    """The heads of the columns that order the list; that of the present order turns it round."""
+    made = {}
+    for name in ("name", "state", "seen", "model"):
+        is_present = asked.order.removeprefix("-") == name
+        to = f"-{name}" if asked.order == name else name
+        sort = ("descending" if asked.order.startswith("-") else "ascending") if is_present else ""
+        made[name] = Column(urlencode({**asked.fields, "order": to}), sort)
+    return made
+
+
+def page_of(rows: QuerySet[Device], asked: Asked, total: int, wanted: str, now: datetime) -> dict[str, Any]:
+    """The phones of a page, which rows they are, and where the buttons below the list lead."""
+    last = max(1, -(-total // A_PAGE))
+    said = wanted if wanted.isascii() and wanted.isdigit() else "1"
+    number = min(max(1, int(said[:9])), last)
+    start = (number - 1) * A_PAGE
+    keys = finding.keys_of_page(rows, asked.order, start, start + A_PAGE, total, now)
+    kept = asked.fields
+
+    def to(page: int) -> str:
+        return urlencode({**kept, "page": page}) if 1 <= page <= last and page != number else ""
+
     return {
-        "from": page.start_index(),
-        "to": page.end_index(),
-        "of": page.paginator.count,
-        "previous": urlencode({**kept, "page": page.number - 1}) if page.has_previous() else "",
-        "next": urlencode({**kept, "page": page.number + 1}) if page.has_next() else "",
-        "here": urlencode({**kept, "page": page.number}),
+        "phones": finding.shown(keys),
+        "from": start + 1 if total else 0,
+        "to": min(start + A_PAGE, total),
+        "of": total,
+        "size": A_PAGE,
+        "order": ORDERS[asked.order],
+        "first": to(1) if number > 2 else "",
+        "previous": to(number - 1),
+        "next": to(number + 1),
+        "last": to(last) if number < last - 1 else "",
+        "here": urlencode({**kept, "page": number}),
     }
+
+
+# --- for the other pages that show phones ------------------------------------------------------------------
+
+
+def dressed(actor: Actor, phones: QuerySet[Device]) -> QuerySet[Device]:
+    """Everything that a row shows."""
+    return finding.dressed(phones)
+
+
+def in_state(actor: Actor, phones: QuerySet[Device], state: str, now: datetime) -> QuerySet[Device]:
+    return finding.in_state(phones, state, now)

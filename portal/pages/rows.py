@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from devices.models import Device
 from portal.templatetags.latchkey import left, when, who
 from provisioning import describing, quiet_phones
@@ -20,6 +22,7 @@ class PhoneRow:
     state: str
     left: str
     so: str
+    told: list[str]
     bound: str
     bound_address: str
     seen: LastSeen | None
@@ -43,13 +46,15 @@ def _row(
     lock: Lock = device.lock
     lines = [appearance.extension.username for appearance in device.appearances.all()]
     state = view.state if device.is_enabled or view.state == State.QUARANTINED.value else "disabled"
+    so = _since_or_until(view, state)
     return PhoneRow(
         device=device,
         lock=view,
         state=state,
         left=left(view.until, now) if state == State.UNLOCKED.value else "",
-        so=_since_or_until(view, state),
-        bound=lock.bound_site.name if lock.bound_site else ("Own address" if lock.bound_first else ""),
+        so=so,
+        told=_told(view, state, so),
+        bound=lock.bound_site.name if lock.bound_site else (_("Own address") if lock.bound_first else ""),
         bound_address=str(lock.bound_network or ""),
         seen=getattr(device, "last_seen", None),
         zone=view.zone,
@@ -59,10 +64,21 @@ def _row(
     )
 
 
+def _told(view: describing.LockView, state: str, so: str) -> list[str]:
+    """What a list says below a badge: what happens by itself, and since when or by whom it is so."""
+    if view.forecast is None:
+        return [so]
+    if state == State.UNLOCKED.value:
+        return [view.forecast.sentence, _("Unlocked by %(person)s") % {"person": who(view.by)}]
+    return [view.forecast.sentence] if state == State.NEW.value else [so, view.forecast.sentence]
+
+
 def _since_or_until(view: describing.LockView, state: str) -> str:
     if state == State.UNLOCKED.value:
-        end = f"until {when(view.until, view.zone)}" if view.until else "until its first fetch"
-        return f"{end}, by {who(view.by)}"
+        by = who(view.by)
+        if view.until is None:
+            return _("until its first fetch, by %(person)s") % {"person": by}
+        return _("until %(end)s, by %(person)s") % {"end": when(view.until, view.zone), "person": by}
     if state == State.NEW.value and view.until:
-        return f"until {when(view.until, view.zone)}"
-    return f"since {when(view.since, view.zone)}"
+        return _("until %(end)s") % {"end": when(view.until, view.zone)}
+    return _("since %(start)s") % {"start": when(view.since, view.zone)}

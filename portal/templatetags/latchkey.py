@@ -39,6 +39,7 @@ LOOKS = {
     "retired": Look("is-retired", "off", gettext_lazy("Retired")),
     "disabled": Look("is-off", "off", gettext_lazy("Disabled")),
     "waiting": Look("is-waiting", "diamond", gettext_lazy("Refused, waiting")),
+    "quiet": Look("is-quiet", "moon", gettext_lazy("Quiet")),
     "suspect": Look("is-suspect", "eye", gettext_lazy("Under suspicion")),
     "clone": Look("is-waiting", "shared", gettext_lazy("Clone suspected")),
     "exposed": Look("is-care", "eye", gettext_lazy("May be known")),

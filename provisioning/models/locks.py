@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from accounts.roles import Power
-from accounts.scope import Actor, ScopedQuerySet, below
+from accounts.scope import Actor, ScopedQuerySet, below, outside
 from devices.models import Device, Site
 from provisioning.gate import State, TokenKind
 from security.networks import Network
@@ -39,9 +39,10 @@ class OwnedByDevice(ScopedQuerySet):
 
     def visible_to(self, actor: Actor) -> Self:
         """Keep the rows of the phones in the actor's accounts, and of his own phones."""
-        reach = below(actor.paths(Power.SEE_ACCOUNT), self.account_path)
-        if actor.user is not None:
-            reach |= Q(device__owner=actor.user) & below(actor.paths(Power.OWN_PHONES), self.account_path)
+        seen = actor.paths(Power.SEE_ACCOUNT)
+        reach = below(seen, self.account_path)
+        if actor.user is not None and (own := outside(actor.paths(Power.OWN_PHONES), seen)):
+            reach |= Q(device__owner=actor.user) & below(own, self.account_path)
         return self.filter(reach)
 
 
@@ -52,10 +53,11 @@ class OwnedThen(OwnedByDevice):
 
     def visible_to(self, actor: Actor) -> Self:
         """Keep what happened in the actor's accounts, and to his own phones while they were here."""
-        reach = below(actor.paths(Power.SEE_ACCOUNT), self.account_path)
-        if actor.user is not None:
+        seen = actor.paths(Power.SEE_ACCOUNT)
+        reach = below(seen, self.account_path)
+        if actor.user is not None and (paths := outside(actor.paths(Power.OWN_PHONES), seen)):
             own = Q(device__owner=actor.user, device__account=F("account"))
-            reach |= own & below(actor.paths(Power.OWN_PHONES), self.account_path)
+            reach |= own & below(paths, self.account_path)
         return self.filter(reach)
 
 
@@ -126,6 +128,16 @@ class Lock(models.Model):
                 | (~Q(state=State.UNLOCKED.value) & Q(grant_given_at__isnull=True)),
                 violation_error_message="A phone is unlocked exactly while an unlock is open.",
             ),
+        ]
+        indexes = [
+            # Almost all locks are locked and under no suspicion: lists count the others.
+            models.Index(fields=["state"], condition=~Q(state=State.LOCKED.value), name="lock_not_locked"),
+            models.Index(
+                fields=["suspicion_until"],
+                condition=Q(suspicion_until__isnull=False),
+                name="lock_suspicion",
+            ),
+            models.Index(fields=["bound_first"], name="lock_bound_first"),
         ]
 
     def __str__(self) -> str:

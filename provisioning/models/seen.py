@@ -54,10 +54,10 @@ class LastSeen(models.Model):
         Device, on_delete=models.CASCADE, primary_key=True, related_name="last_seen"
     )
     at = models.DateTimeField(db_index=True)
-    address = models.CharField(max_length=45)
+    address = models.CharField(max_length=45, db_index=True)
     agent = models.CharField(max_length=256, blank=True)
     model = models.CharField(max_length=60, blank=True)
-    firmware = models.CharField(max_length=60, blank=True)
+    firmware = models.CharField(max_length=60, blank=True, db_index=True)
 
     def __str__(self) -> str:
         return f"{self.device} at {self.at}"

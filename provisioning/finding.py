@@ -1,0 +1,331 @@
+"""Which phones a list shows: searched, narrowed and in order, the same for pages, the API and their jobs."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Account, User
+from accounts.scope import Actor, below
+from devices.catalog import catalog
+from devices.models import Appearance, Device, Extension, Site, SiteNetwork
+from provisioning import quiet_phones
+from provisioning.gate import State, TokenKind
+from provisioning.models import Approval, LastSeen, Lock, Token
+from security.networks import AddressError, Network, origin_of, parse_address, parse_network, show_address
+
+#: What a list can be asked, in the words of its address and of the API's filters.
+NAMES = ("q", "account", "state", "family", "model", "site", "firmware", "seen", "quiet")
+STATES = ("waiting", "clone", "suspect", "unlocked", "new", "locked", "quarantined", "retired", "disabled")
+LABELS = {
+    "q": gettext_lazy("Search"),
+    "account": gettext_lazy("Account"),
+    "state": gettext_lazy("State"),
+    "family": gettext_lazy("Make"),
+    "model": gettext_lazy("Model"),
+    "site": gettext_lazy("Site"),
+    "firmware": gettext_lazy("Firmware"),
+    "seen": gettext_lazy("Checked in"),
+    "quiet": gettext_lazy("Quiet"),
+    "order": gettext_lazy("Order"),
+}
+LONGEST = {"q": 120, "firmware": 60}
+LONGEST_WORD = 130  # of all others; a family and a model with a stroke between them
+NO_SITE = "none"
+AT_ONCE = 2000
+SHORTEST_MAC_PART = 4  # fewer digits are an extension sooner than a MAC
+_SEPARATORS = str.maketrans("", "", " :.-…*")
+_PART_OF_V4 = re.compile(r"(?:\d{1,3}\.){1,3}\d{0,3}")
+_PART_OF_V6 = re.compile(r"[0-9a-fA-F]{1,4}:[0-9a-fA-F:]*:?")
+
+_LATEST, _OLDEST = F("last_seen__at").desc(nulls_last=True), F("last_seen__at").asc(nulls_first=True)
+#: How a list can be ordered, and the same the other way round.
+ORDERS: dict[str, tuple[Any, ...]] = {
+    "name": ("name", "mac"),
+    "-name": ("-name", "-mac"),
+    "seen": (_LATEST, "name", "mac"),
+    "-seen": (_OLDEST, "-name", "-mac"),
+    "model": ("family", "model", "name", "mac"),
+    "-model": ("-family", "-model", "-name", "-mac"),
+    "state": ("urgency", "name", "mac"),
+    "-state": ("-urgency", "-name", "-mac"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of the list; with a problem it shows nothing but that."""
+
+    values: dict[str, str]
+    order: str = "name"
+    problems: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What an address has to carry to ask the same again."""
+        order = {"order": self.order} if self.order != "name" else {}
+        return {**{name: self[name] for name in NAMES if self[name]}, **order}
+
+
+def read(actor: Actor, given: Mapping[str, str]) -> Asked:
+    """What a query string or a form asks; what makes no sense of it is a sentence that names its field."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for name in (*NAMES, "order"):
+        text = str(given.get(name) or "").strip()
+        if "\0" in text or len(text) > LONGEST.get(name, LONGEST_WORD):
+            problems.append(_("%(field)s: this is too long, or no text.") % {"field": LABELS[name]})
+        elif text:
+            values[name] = text
+    if values.get("state") == "quiet":
+        del values["state"]
+        values["quiet"] = "yes"
+    problems += [_unknown(name, values[name]) for name in values if not _is_known(actor, name, values[name])]
+    order = values.pop("order", "name")
+    return Asked(values, order if order in ORDERS else "name", tuple(problems))
+
+
+def _is_known(actor: Actor, name: str, value: str) -> bool:
+    """Whether a value means anything; what is searched for always does."""
+    if name == "account":
+        return bool(Account.objects.visible_to(actor).filter(slug=value).exists())
+    if name == "site":
+        code = code_in(value)
+        sites = Site.objects.visible_to(actor)
+        return value == NO_SITE or (code is not None and bool(sites.filter(code=code).exists()))
+    if name == "model":
+        family, stroke, model = value.partition("/")
+        return bool(stroke and family and model)
+    choices: dict[str, Collection[str]] = {
+        "state": STATES,
+        "family": catalog().families,
+        "seen": ("yes", "never"),
+        "quiet": ("yes",),
+        "order": ORDERS,
+    }
+    return name not in choices or value in choices[name]
+
+
+def _unknown(name: str, value: str) -> str:
+    return _("%(field)s: nothing here is called “%(value)s”.") % {"field": LABELS[name], "value": value}
+
+
+def code_in(text: str) -> UUID | None:
+    """The code that a text is; None for any other text."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+# --- narrowing ---------------------------------------------------------------------------------------------
+
+
+def found(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> QuerySet[Device]:
+    """Of these phones those that fit all that was asked; none when something of it makes no sense."""
+    rows = narrowed(actor, phones, asked)
+    return in_state(quiet(rows, now) if asked["quiet"] else rows, asked["state"], now)
+
+
+def quiet(phones: QuerySet[Device], now: datetime) -> QuerySet[Device]:
+    """Of these phones those that are waited for and do not check in."""
+    return phones.filter(quiet_phones.late(now))
+
+
+def narrowed(actor: Actor, phones: QuerySet[Device], asked: Asked) -> QuerySet[Device]:
+    """The same without its state and whether it is quiet."""
+    if asked.problems:
+        return phones.none()
+    if asked["account"]:
+        paths = Account.objects.visible_to(actor).filter(slug=asked["account"]).values_list("path", flat=True)
+        phones = phones.filter(below(list(paths), "account__path"))
+    if asked["family"]:
+        phones = phones.filter(family=asked["family"])
+    if asked["model"]:
+        family, _stroke, model = asked["model"].partition("/")
+        phones = phones.filter(family=family, model=model)
+    if asked["site"]:
+        is_at = Q(site=None) if asked["site"] == NO_SITE else Q(site__code=asked["site"])
+        phones = phones.filter(is_at)
+    if asked["firmware"]:
+        phones = phones.filter(last_seen__firmware=asked["firmware"])
+    if asked["seen"]:
+        phones = phones.filter(last_seen__isnull=asked["seen"] == "never")
+    return at_once(matching(phones, asked["q"])) if asked["q"] else phones
+
+
+def at_once(phones: QuerySet[Device]) -> QuerySet[Device]:
+    """The same phones by their keys when they are few: what follows need not search again."""
+    keys = list(phones.order_by().values_list("pk", flat=True)[: AT_ONCE + 1])
+    return phones if len(keys) > AT_ONCE else Device.objects.filter(pk__in=keys)
+
+
+def matching(phones: QuerySet[Device], text: str) -> QuerySet[Device]:
+    """By name, owner, extension, MAC however it is spelled, or address; a part of each is enough.
+
+    Each is looked up by itself, so that the database can use the index that it has for it.
+    """
+    people = User.objects.filter(Q(name__icontains=text) | Q(email__icontains=text)).order_by()
+    lines = Extension.objects.filter(Q(username__icontains=text) | Q(display_name__icontains=text)).order_by()
+    hits: list[QuerySet[Any, Any]] = [
+        Device.objects.filter(name__icontains=text).order_by().values("pk"),
+        Device.objects.filter(owner__in=people.values("pk")).order_by().values("pk"),
+        Appearance.objects.filter(extension__in=lines.values("pk")).order_by().values("device"),
+    ]
+    digits = text.translate(_SEPARATORS).lower()
+    spelled = len(digits) > 1 and any(mark in text for mark in ":.-")
+    if (len(digits) >= SHORTEST_MAC_PART or spelled) and not digits.strip("0123456789abcdef"):
+        hits.append(Device.objects.filter(mac__contains=digits).order_by().values("pk"))
+    hits += _at_address(text)
+    return phones.filter(pk__in=hits[0].union(*hits[1:], all=True))
+
+
+def _at_address(text: str) -> list[QuerySet[Any, Any]]:
+    """The phones that last asked from there, or are bound to there, themselves or with their site."""
+    seen, locks = LastSeen.objects.order_by(), Lock.objects.order_by()
+    try:
+        where = parse_network(text) if "/" in text else origin_of(parse_address(text))
+    except AddressError:
+        if not (_PART_OF_V4.fullmatch(text) or _PART_OF_V6.fullmatch(text)):
+            return []
+        return [seen.filter(address__startswith=text.lower()).values("device"), *_bound_within(text)]
+    sites = SiteNetwork.objects.filter(first__lte=where.hex_first, last__gte=where.hex_last)
+    bound = Q(bound_first__gte=where.hex_first, bound_first__lte=where.hex_last)
+    hits: list[QuerySet[Any, Any]] = [
+        locks.filter(bound).values("device"),
+        locks.filter(bound_site__in=sites.values("site")).values("device"),
+    ]
+    if "/" not in text:
+        hits.append(seen.filter(address=show_address(parse_address(text))).values("device"))
+    return hits
+
+
+def _bound_within(text: str) -> list[QuerySet[Any, Any]]:
+    """Bound to an address that begins with these whole numbers: 203.0.113 or 203.0."""
+    octets = [part for part in text.split(".") if part]
+    if ":" in text or not text.endswith(".") or any(int(part) > 255 for part in octets):
+        return []
+    padded = [*octets, *["0"] * (4 - len(octets))]
+    where: Network = parse_network(f"{'.'.join(padded)}/{8 * len(octets)}")
+    rows = Lock.objects.filter(bound_first__gte=where.hex_first, bound_first__lte=where.hex_last)
+    return [rows.order_by().values("device")]
+
+
+# --- states ------------------------------------------------------------------------------------------------
+
+
+def waiting() -> QuerySet[Approval]:
+    """The open cards of phones that are still where they were refused."""
+    open_ = Approval.objects.filter(status=Approval.Status.OPEN, device__account=F("account"))
+    return open_.order_by()
+
+
+def cloned(now: datetime) -> QuerySet[Token]:
+    """The private URLs that two parties hold, unanswered (T3)."""
+    return Token.objects.filter(
+        kind=TokenKind.FORMER.value, clone_since__isnull=False, until__gt=now, device__isnull=False
+    ).order_by()
+
+
+def conditions(now: datetime) -> dict[str, Q]:
+    """What each state counts. An unlock that is over counts as locked at once, swept or not."""
+    on = Q(is_enabled=True)
+    over = Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=now)
+    return {
+        "waiting": Q(pk__in=waiting().values("device")),
+        "clone": Q(pk__in=cloned(now).values("device")),
+        "suspect": Q(lock__suspicion_until__gt=now),
+        "unlocked": on & Q(lock__state=State.UNLOCKED.value) & ~over,
+        "new": on & Q(lock__state=State.NEW.value),
+        "locked": on & (Q(lock__state=State.LOCKED.value) | over),
+        "quarantined": Q(lock__state=State.QUARANTINED.value),
+        "retired": on & Q(lock__state=State.RETIRED.value),
+        "disabled": Q(is_enabled=False),
+    }
+
+
+def in_state(phones: QuerySet[Device], state: str, now: datetime) -> QuerySet[Device]:
+    """Of these phones those in this state; without one all."""
+    fits = conditions(now).get(state)
+    return phones if fits is None else phones.filter(fits)
+
+
+def count_states(
+    phones: QuerySet[Device], now: datetime, *, state: str = "", searched: bool = False
+) -> dict[str, int]:
+    """How many of these phones are in each state, how many in all, and how many of `state` are quiet.
+
+    What a search has found are few, and are counted in one query. Elsewhere almost all phones are locked and
+    nothing else: only the others are looked at, each kind by an index of its own, so that a hundred thousand
+    are counted as fast as a page is drawn.
+    """
+    rows, fits = phones.order_by(), conditions(now)
+    if searched:
+        late = quiet_phones.late(now)
+        fits["quiet"] = late & fits[state] if state in fits else late
+        counted: dict[str, Any] = {name: Count("pk", filter=fit) for name, fit in fits.items()}
+        return rows.aggregate(all=Count("pk"), **counted)
+    over = Count("pk", filter=Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=now))
+    others = rows.filter(lock__state__in=[known.value for known in State if known is not State.LOCKED])
+    grouped = others.values_list("lock__state", "is_enabled").annotate(count=Count("pk"), over=over)
+    counts = dict.fromkeys(STATES, 0)
+    other = 0
+    for name, is_enabled, count, locked_again in grouped:
+        if is_enabled or name == State.QUARANTINED.value:
+            counts[name] += count - locked_again
+        other += is_enabled and count - locked_again
+    for name in ("waiting", "clone", "suspect", "disabled"):
+        counts[name] = rows.filter(fits[name]).count()
+    counts["all"] = rows.count()
+    counts["locked"] = counts["all"] - counts["disabled"] - other
+    counts["quiet"] = in_state(rows, state, now).filter(quiet_phones.late(now)).count()
+    return counts
+
+
+# --- in order ----------------------------------------------------------------------------------------------
+
+
+def ordered(phones: QuerySet[Device], order: str, now: datetime) -> QuerySet[Device]:
+    """In this order; by their states means that those that need somebody come first."""
+    if order.endswith("state"):
+        fits = conditions(now)
+        ranks = [When(fits[name], then=Value(rank)) for rank, name in enumerate(STATES)]
+        phones = phones.annotate(urgency=Case(*ranks, default=Value(len(STATES))))
+    return phones.order_by(*ORDERS[order])
+
+
+def keys_of_page(
+    phones: QuerySet[Device], order: str, start: int, stop: int, total: int, now: datetime
+) -> list[int]:
+    """The keys of the phones from `start` to `stop`; what stands near the end is read from there."""
+    if start <= total // 2:
+        return list(ordered(phones, order, now).values_list("pk", flat=True)[start:stop])
+    other_way = order[1:] if order.startswith("-") else f"-{order}"
+    stop = min(stop, total)
+    keys = list(ordered(phones, other_way, now).values_list("pk", flat=True)[total - stop : total - start])
+    return keys[::-1]
+
+
+def dressed(phones: QuerySet[Device]) -> QuerySet[Device]:
+    """Everything that a row shows, in the same number of queries for one phone and for a hundred."""
+    return (
+        phones.select_related("account", "owner", "site", "lock__bound_site", "last_seen")
+        .prefetch_related("appearances__extension")
+        .annotate(is_waiting=Exists(waiting().filter(device=OuterRef("pk"))))
+        .order_by("name", "mac")
+    )
+
+
+def shown(keys: list[int]) -> list[Device]:
+    """The phones of these keys, dressed, in that order; one that was removed meanwhile is left out."""
+    there = {device.pk: device for device in dressed(Device.objects.filter(pk__in=keys))}
+    return [there[pk] for pk in keys if pk in there]
