@@ -24,7 +24,7 @@ from portal.pages.phone_frame import frame_of as frame_of
 from portal.pages.presence import presence_of
 from portal.resync_card import resync_card
 from portal.templatetags.latchkey import when
-from provisioning import locking, policies, taking_back
+from provisioning import locking, policies, taking_back, unlock_links
 from provisioning.models import Approval
 
 OTHERS_NAMED = 5
@@ -55,6 +55,7 @@ def advanced(request: PageRequest, code: UUID) -> HttpResponse:
     context = {
         **frame_of(request, device, "advanced"),
         "taken": taking_back.offered(device),
+        "open_links": unlock_links.open_links(device, timezone.now()),
         "allow_until": timezone.now() + policies.effective(device.account).user_unlock_ttl,
         **scope_of(request, device, timezone.now()),
     }
