@@ -40,7 +40,7 @@ class Acting:
 
 
 #: Pages that are the person's own, by their names: how he signs in, what is his, and Django's admin.
-_OWN = ("account_", "mfa_", "usersessions_", "my-phone", "notification", "session")
+_OWN = ("account_", "mfa_", "usersessions_", "my-phone", "notification", "second-", "session")
 _STAFF = "admin"
 
 

@@ -14,6 +14,7 @@ from provisioning.api import (
     devices,
     imports,
     incidents,
+    notices,
     policies,
     previews,
     resyncs,
@@ -51,6 +52,7 @@ lists = {prefix: f"{basename}-list" for prefix, _, basename in router.registry} 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", api.Root.as_view(lists=lists), name="root"),
     path("me/", accounts_api.Me.as_view(), name="me"),
+    path("me/notifications/", notices.MyNotices.as_view(), name="me-notifications"),
     *router.urls,
     path("approvals/", windows.ApprovalDoor.as_view({"get": "list"}), name="approval-list"),
     path(

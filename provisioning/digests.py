@@ -1,4 +1,7 @@
-"""E-mails that gather what came up: at most one an hour and account, a daily one, and one on Mondays."""
+"""News that gathers what came up: at most once an hour and account, once a day, and on Mondays.
+
+Whose e-mail it stands in, and when that leaves, is each person's choice (letters.py).
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,24 +9,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
 
 from accounts.models import Account
 from devices.models import Device
-from provisioning import locking, sentences, telling
+from provisioning import letters, locking, sentences, telling
 from provisioning.gate import TokenKind
+from provisioning.letters import GATHERED, Letter
 from provisioning.models import Approval, Claim, DeviceEvent, Lock, Token, Told
+from provisioning.noticing import DAY, HOUR, MORNING, About
 
-log = structlog.get_logger(__name__)
-
-HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+WEEK = timedelta(days=7)
 NAMED = 10
-MORNING = 7  # the hour in the account's zone from which on digests leave
 WITHIN = timedelta(hours=12)  # of the morning; a digest that is later than that waits for the next one
-COMMITTED = timedelta(minutes=2)  # what happened before the morning is in the rows by then
 MONDAY = 0
 
 
@@ -37,33 +36,37 @@ class Item:
 
 
 def tell_waiting(now: datetime) -> int:
-    """Send every e-mail that is due; returns how many accounts were told of something."""
-    return _of_waiting(now) + _of_new_places(now) + _of_resets(now) + _of_open_ends(now)
+    """Put down what came up, and send every e-mail that is due; returns how many pieces of news left."""
+    _of_waiting(now)
+    _of_new_places(now)
+    _of_resets(now)
+    _of_open_ends(now)
+    left = telling.send(now)
+    letters.forget_old(now)
+    return len(left)
 
 
 # --- hourly: open approvals and suspected clones -----------------------------------------------------------
 
 
-def _of_waiting(now: datetime) -> int:
+def _of_waiting(now: datetime) -> None:
     """What came up since the last one; a card or a clone is told of once."""
     cards, clones = _open_cards(now), _open_clones(now)
     held = {row.account_id: row for row in Told.objects.filter(what=telling.WAITING)}
-    told = 0
     for account in _accounts([*cards, *clones]):
         own_cards, own_clones = _of(account, cards), _of(account, clones)
         open_now = [item.name for item in (*own_cards, *own_clones)]
         known = set(held[account.pk].names) if account.pk in held else set()
         if not set(open_now) - known:
             continue
-        taken = _take(account, telling.WAITING, due=now - HOUR, at=now, names=open_now)
-        if taken is None:
-            continue
         new_cards = [item for item in own_cards if item.name not in known]
         new_clones = [item for item in own_clones if item.name not in known]
         parts = [_cards_said(new_cards, len(own_cards)), _clones_said(new_clones)]
         subject = _waiting_subject(account, new_cards, new_clones)
-        told += _send(account, subject, "\n\n".join(part for part in parts if part), taken)
-    return told
+        body = "\n\n".join(part for part in parts if part)
+        with transaction.atomic():
+            if _take(account, telling.WAITING, due=now - HOUR, at=now, names=open_now) is not None:
+                _put(About.WAITING, account, subject, body, at=now)
 
 
 def _open_cards(now: datetime) -> list[Item]:
@@ -133,52 +136,54 @@ def _waiting_subject(account: Account, cards: Sequence[Item], clones: Sequence[I
 # --- hourly: polls from a new address ----------------------------------------------------------------------
 
 
-def _of_new_places(now: datetime) -> int:
+def _of_new_places(now: datetime) -> None:
     """`poll_from_new_origin` = alert: the phones that telling.py has put down since the last one."""
-    told = 0
     waiting = Told.objects.filter(what=telling.NEW_PLACES, at__lte=now - HOUR).exclude(names=[])
     for row in waiting.select_related("account"):
-        taken = _take(row.account, telling.NEW_PLACES, due=now - HOUR, at=now, names=[])
-        if taken is None:
-            continue
-        events = DeviceEvent.objects.filter(
-            device__in=taken.names, what="origin-drift", account=row.account, at__gt=now - DAY
-        )
-        items: dict[int, Item] = {}
-        for event in events.select_related("device__account").order_by("-at"):
-            device = event.device
-            assert device is not None
-            at = sentences.when(event.at, row.account.time_zone, now=now)
-            items.setdefault(device.pk, Item("", device, f"from {event.address}, {at}"))
-        if not items:
-            continue
-        found = list(items.values())
-        head = _say(
-            len(found),
-            "A phone fetched its file from an address that is new for it:",
-            "{} phones fetched their files from addresses that are new for them:",
-        )
-        tail = (
-            "Nothing to do if somebody took the phone there. If not, its private URL may be in other hands:"
-            " take it back on its page."
-        )
-        subject = _say(len(found), "a phone at a new address", "{} phones at new addresses")
-        body = f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
-        told += _send(row.account, f"{row.account}: {subject}", body, taken)
-    return told
+        with transaction.atomic():
+            phones = _take(row.account, telling.NEW_PLACES, due=now - HOUR, at=now, names=[])
+            found = _at_new_places(row.account, phones or [], now)
+            if found:
+                _put(About.NEW_PLACES, row.account, *_new_places_said(row.account, found), at=now)
+
+
+def _at_new_places(account: Account, phones: list[Any], now: datetime) -> list[Item]:
+    events = DeviceEvent.objects.filter(
+        device__in=phones, what="origin-drift", account=account, at__gt=now - DAY
+    )
+    items: dict[int, Item] = {}
+    for event in events.select_related("device__account").order_by("-at"):
+        device = event.device
+        assert device is not None
+        at = sentences.when(event.at, account.time_zone, now=now)
+        items.setdefault(device.pk, Item("", device, f"from {event.address}, {at}"))
+    return list(items.values())
+
+
+def _new_places_said(account: Account, found: list[Item]) -> tuple[str, str]:
+    head = _say(
+        len(found),
+        "A phone fetched its file from an address that is new for it:",
+        "{} phones fetched their files from addresses that are new for them:",
+    )
+    tail = (
+        "Nothing to do if somebody took the phone there. If not, its private URL may be in other hands:"
+        " take it back on its page."
+    )
+    subject = _say(len(found), "a phone at a new address", "{} phones at new addresses")
+    return f"{account}: {subject}", f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
 
 
 # --- daily: factory resets at home (R4) --------------------------------------------------------------------
 
 
-def _of_resets(now: datetime) -> int:
+def _of_resets(now: datetime) -> None:
     """Phones that were let in again at the place they are locked to; only if there were any."""
     rows = Claim.objects.filter(rule="R4", at__gt=now - WEEK - DAY, device__isnull=False)
     claims = list(rows.select_related("device__account").order_by("at"))
     held = {row.account_id: row.at for row in Told.objects.filter(what=telling.RESETS)}
-    told = 0
     for account in _living({claim.device.account for claim in claims if claim.device}):
-        morning = _morning(account, now - COMMITTED)
+        morning = _morning(account, now - GATHERED)
         since = max(held.get(account.pk, morning - WEEK), morning - WEEK)
         if now - morning > WITHIN:
             continue
@@ -191,9 +196,6 @@ def _of_resets(now: datetime) -> int:
         found = list(newest.values())
         if not found:
             continue
-        taken = _take(account, telling.RESETS, due=since, at=morning, names=[])
-        if taken is None:
-            continue
         head = _say(
             len(found),
             "A phone was set up anew at the place it is locked to, as after a factory reset (R4):",
@@ -205,17 +207,17 @@ def _of_resets(now: datetime) -> int:
         )
         subject = _say(len(found), "a phone was set up anew", "{} phones were set up anew")
         body = f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
-        told += _send(account, f"{account}: {subject}", body, taken)
-    return told
+        with transaction.atomic():
+            if _take(account, telling.RESETS, due=since, at=morning, names=[]) is not None:
+                _put(About.RESETS, account, f"{account}: {subject}", body, at=morning)
 
 
 # --- Mondays: unlocks without an end -----------------------------------------------------------------------
 
 
-def _of_open_ends(now: datetime) -> int:
+def _of_open_ends(now: datetime) -> None:
     """Unlocks *until first fetch* that have been open for more than 7 days."""
     locks = list(locking.left_open(now).select_related("device__account"))
-    told = 0
     for account in _living({lock.device.account for lock in locks}):
         there = now.astimezone(ZoneInfo(account.time_zone))
         if there.weekday() != MONDAY or there.hour < MORNING:
@@ -223,9 +225,6 @@ def _of_open_ends(now: datetime) -> int:
         found = [
             Item("", lock.device, _open_said(lock, now)) for lock in locks if lock.device.account == account
         ]
-        taken = _take(account, telling.OPEN_ENDS, due=_morning(account, now), at=now, names=[])
-        if taken is None:
-            continue
         head = _say(
             len(found),
             "A phone has been unlocked until its first fetch for more than 7 days:",
@@ -234,8 +233,10 @@ def _of_open_ends(now: datetime) -> int:
         tail = "Whoever asks first is let in, however long that takes. Lock again what is not needed."
         subject = _say(len(found), "a phone is still unlocked", "{} phones are still unlocked")
         body = f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
-        told += _send(account, f"{account}: {subject}", body, taken)
-    return told
+        morning = _morning(account, now)
+        with transaction.atomic():
+            if _take(account, telling.OPEN_ENDS, due=morning, at=now, names=[]) is not None:
+                _put(About.OPEN_ENDS, account, f"{account}: {subject}", body, at=morning)
 
 
 def _open_said(lock: Lock, now: datetime) -> str:
@@ -247,64 +248,29 @@ def _open_said(lock: Lock, now: datetime) -> str:
 # --- inside ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The turn that was taken: what stood in the row, so that it can be given back."""
+def _take(account: Account, what: str, *, due: datetime, at: datetime, names: list[Any]) -> list[Any] | None:
+    """Take the account's turn for this kind; None when it was told after `due`, or just now.
 
-    pk: int
-    what: str
-    before: datetime | None
-    at: datetime
-    names: list[Any]
-
-
-def _take(account: Account, what: str, *, due: datetime, at: datetime, names: list[Any]) -> Taken | None:
-    """Take the account's turn for this kind of e-mail; None when it was told after `due`, or just now.
-
-    Committed before the mail leaves: of two workers one writes it, and no lock is held meanwhile.
+    Returns what stood there. In the transaction that puts the news down: of two workers one does it, and of
+    a killed one neither the turn nor the news is there.
     """
-    with transaction.atomic():
-        row, is_new = Told.objects.select_for_update().get_or_create(
-            account=account, what=what, defaults={"at": at, "names": names}
-        )
-        if is_new:
-            return Taken(row.pk, what, None, at, [])
-        if row.at > due:
-            return None
-        taken = Taken(row.pk, what, row.at, at, row.names)
-        row.at, row.names = at, names
-        row.save(update_fields=["at", "names"])
-    return taken
+    row, is_new = Told.objects.select_for_update().get_or_create(
+        account=account, what=what, defaults={"at": at, "names": names}
+    )
+    if is_new:
+        return []
+    if row.at > due:
+        return None
+    before: list[Any] = row.names
+    row.at, row.names = at, names
+    row.save(update_fields=["at", "names"])
+    return before
 
 
-def _give_back(taken: Taken) -> None:
-    """The mail did not leave: the next round writes it, with what was put down meanwhile."""
-    with transaction.atomic():
-        row = Told.objects.select_for_update().filter(pk=taken.pk, at=taken.at).first()
-        if row is None:
-            return
-        if taken.before is None:
-            row.delete()
-            return
-        added = row.names if taken.what == telling.NEW_PLACES else []
-        row.at, row.names = taken.before, list(dict.fromkeys([*taken.names, *added]))
-        row.save(update_fields=["at", "names"])
-
-
-def _send(account: Account, subject: str, body: str, taken: Taken) -> int:
-    """Write to the people nearest to the account; 0 when none of the mails left."""
-    people = telling.managers_in(account)
-    sent = 0
-    for person in people:
-        try:
-            EmailMessage(subject=subject, body=f"{body}\n", to=[person.email]).send()
-        except OSError as error:
-            log.warning("an e-mail did not leave", what=subject, error=type(error).__name__)
-        else:
-            sent += 1
-    if people and not sent:
-        _give_back(taken)
-    return int(sent > 0)
+def _put(kind: About, account: Account, subject: str, body: str, *, at: datetime) -> None:
+    """Have the people nearest to the account told."""
+    letter = Letter(kind, account, f"{account.code} {int(at.timestamp())}", subject, body)
+    letters.put(letter, telling.managers_in(account), at=at)
 
 
 def _accounts(items: Iterable[Item]) -> list[Account]:

@@ -15,7 +15,7 @@ from accounts.models import Account, ApiKey, User
 from accounts.roles import Role
 from accounts.scope import Actor, Standing
 from devices.models import Device
-from provisioning import store
+from provisioning import publishing, store
 from provisioning.models import Job, JobItem
 
 log = structlog.get_logger(__name__)
@@ -105,6 +105,7 @@ def finish(job_id: int, *, now: datetime) -> bool:
             return False
         held.finished_at = now
         held.save(update_fields=["finished_at"])
+        publishing.tell_later("job-finished", held.pk, "")
         counts = {"done": held.done, "skipped": held.skipped}
         audit.record(recall(held.actor), "job.finished", held, now=now, **counts)
     return True

@@ -1,20 +1,25 @@
-"""Who is told by e-mail, and what: short, with the consequence and the place where to undo it."""
+"""Who is told by e-mail, and what: short, with the consequence and the place where to undo it.
+
+When and with what else it leaves is each person's choice (noticing.py, letters.py).
+"""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import POWERS, Power, Role
 from devices.models import Device
-from provisioning import incident_words, incidents, sentences, standing
+from provisioning import incident_words, incidents, letters, sentences, standing
 from provisioning.gate import KeyKind
-from provisioning.models import Incident, IncidentStep, Lock, Told
+from provisioning.letters import Letter
+from provisioning.models import Incident, IncidentStep, Job, Lock, Notice, Told
+from provisioning.noticing import About
 from security.models import Ban
 
 REFUSED_MACS_EVERY = timedelta(days=1)
@@ -45,38 +50,41 @@ def managers_in(account: Account) -> list[User]:
 
 
 def of_own_unlock(device: Device, *, owner: str, now: datetime) -> int:
-    """E2: tell the managers that an owner lets his phone set itself up again; returns how many were told."""
+    """E2: tell the managers that an owner lets his phone set itself up again; returns how many are told."""
     lock = Lock.objects.select_related("device__account").get(pk=device.pk)
     until = sentences.when(lock.grant_until, device.account.time_zone, now=now) if lock.grant_until else ""
     where = f"from {lock.grant_origin} only" if lock.grant_origin else "from any address"
     page = f"{settings.PORTAL_URL}/phones/{device.code}/"
-    told = managers_of(device)
     body = (
         f"{owner} lets {device} set itself up again, once, {where}"
         + (f", until {until}" if until else "")
         + f".\n\nNothing to do if that is right. If not, lock it again:\n{page}\n"
     )
-    for person in told:
-        EmailMessage(subject=f"{owner} unlocked {device}", body=body, to=[person.email]).send()
-    return len(told)
+    given = int(lock.grant_given_at.timestamp()) if lock.grant_given_at else 0
+    name, subject = f"{device.code} {given}", f"{owner} unlocked {device}"
+    letter = Letter(About.OWN_UNLOCKS, device.account, name, subject, body)
+    return _tell(letter, managers_of(device), now=now)
 
 
-def of_yielded(account: Account, *, phone: str) -> int:
+def of_yielded(account: Account, *, phone: str, now: datetime | None = None) -> int:
     """E10: tell the managers that a phone of theirs, which nobody ever set up, has given its MAC away."""
-    told = managers_in(account)
+    now = now or timezone.now()
     body = (
         f"{phone} was entered in {account} and was not set up within 30 days. Now somebody else has entered"
         " its MAC, so it was removed from your phones.\n\nNothing to do if you never had this phone. If it is"
         " yours, ask your provider: it can be moved back to you.\n"
     )
-    for person in told:
-        EmailMessage(subject=f"{phone} was removed", body=body, to=[person.email]).send()
-    return len(told)
+    name = f"{account.code} {now:%Y%m%d} {phone}"[:80]
+    letter = Letter(About.YIELDED, account, name, f"{phone} was removed", body)
+    return _tell(letter, managers_in(account), now=now)
 
 
 def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
     """E10: tell platform support, once a day, that an account asks for MACs that are others'."""
     since = now - REFUSED_MACS_EVERY
+    supporters = User.objects.filter(
+        is_active=True, memberships__role=Role.SUPPORT.value, memberships__account__depth=1
+    ).distinct()
     with transaction.atomic():
         told, is_first = Told.objects.select_for_update().get_or_create(
             account=account, what="refused-macs", defaults={"at": now}
@@ -85,18 +93,17 @@ def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
             return 0
         told.at = now
         told.save(update_fields=["at"])
-    entries = AuditEntry.objects.filter(account=account, verb="device.not-added", at__gt=since)
-    body = (
-        f"In the last 24 hours {account} tried to add {entries.count()} MACs that are in use elsewhere. The"
-        f" last one was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps somebody"
-        f" looks for phones of others. The MACs stand in the audit of {account.slug}.\n"
-    )
-    supporters = User.objects.filter(
-        is_active=True, memberships__role=Role.SUPPORT.value, memberships__account__depth=1
-    ).distinct()
-    for person in supporters.order_by("email"):
-        EmailMessage(subject=f"{account} asks for MACs of others", body=body, to=[person.email]).send()
-    return supporters.count()
+        entries = AuditEntry.objects.filter(account=account, verb="device.not-added", at__gt=since)
+        body = (
+            f"In the last 24 hours {account} tried to add {entries.count()} MACs that are in use elsewhere."
+            f" The last one was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps"
+            f" somebody looks for phones of others. The MACs stand in the audit of {account.slug}.\n"
+        )
+        name = f"{account.code} {int(now.timestamp())}"
+        letter = Letter(About.REFUSED_MACS, account, name, f"{account} asks for MACs of others", body)
+        people = letters.put(letter, supporters.order_by("email"), at=now)
+    send(now, to=people)
+    return len(people)
 
 
 def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
@@ -104,7 +111,6 @@ def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
 
     Their own phones' failures in clear, those of others as counts.
     """
-    told = managers_in(account)
     living = standing.proved_at(ban.network, now).filter(account=account).count()
     keys = standing.failures(ban.network, now)
     own = {
@@ -126,29 +132,72 @@ def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
     lines += [f"- {count} of others: {standing.KINDS[KeyKind(kind)]}" for kind, count in others.most_common()]
     page = f"{settings.PORTAL_URL}/addresses/?{urlencode({'address': ban.network})}"
     lines += ["", "What stands against it, and who can end it:", page, ""]
-    for person in told:
-        EmailMessage(subject=f"{ban.network} is {ban.kind}", body="\n".join(lines), to=[person.email]).send()
-    incident = incidents.found(Incident.Kind.BAN, account, f"ban {ban.code}")
-    if incident is not None:
-        _note_told(incident, told, now)
-    return len(told)
+    name, subject = f"{account.pk} {ban.code}", f"{ban.network} is {ban.kind}"
+    letter = Letter(About.BANS, account, name, subject, "\n".join(lines))
+    people = managers_in(account)
+    if not people and (incident := _incident_of(About.BANS, account, name)):
+        _note_told(incident, [], now)
+    return _tell(letter, people, now=now)
 
 
 def of_incident(incident: Incident, *, now: datetime) -> int:
     """Tell the people nearest to it, once, what happened, what follows and how it is known; note who was."""
     if incident.steps.filter(what=IncidentStep.What.TOLD).exists():
         return 0
-    told, words = managers_in(incident.account), incident_words.describe(incident, now=now)
+    people, words = managers_in(incident.account), incident_words.describe(incident, now=now)
     since = sentences.when(incident.opened_at, incident.account.time_zone, now=now)
     lines = [f"{incident.title}", "", f"{incident.account}, since {since}. {words.consequence}"]
     lines += [words.next] if words.next else [f"It is over: {incident.how_ended}"]
     lines += ["", *(f"- {fact.label}: {fact.text}" for fact in words.facts[:MOST_FACTS])]
     page = f"{settings.PORTAL_URL}/incidents/{incident.code}/"
     lines += ["", "What becomes known later, and a place for notes:", page, ""]
-    for person in told:
-        EmailMessage(subject=incident.title, body="\n".join(lines), to=[person.email]).send()
-    _note_told(incident, told, now)
+    name = f"{incident.account_id} {incident.code}"
+    letter = Letter(About.INCIDENTS, incident.account, name, incident.title, "\n".join(lines))
+    if not people:
+        _note_told(incident, [], now)
+    return _tell(letter, people, now=now)
+
+
+def of_job(job: Job, *, now: datetime) -> int:
+    """Tell whoever started it that work on many phones has come to its end, if he wants to hear of that."""
+    starter = User.objects.filter(pk=job.actor.get("user"), is_active=True)
+    page = f"{settings.PORTAL_URL}/jobs/{job.code}/"
+    left_out = f" {job.skipped} were skipped; the page says why." if job.skipped else ""
+    body = f"{job.get_kind_display()}: {job.done} of {job.total} phones are done.{left_out}\n{page}\n"
+    subject = f"{job.account}: {job.get_kind_display().lower()} of {job.total} phones has finished"
+    return _tell(Letter(About.JOBS, job.account, str(job.code), subject, body), starter, now=now)
+
+
+def send(now: datetime, *, to: Sequence[User] | None = None) -> list[Notice]:
+    """Let the e-mails leave that are due, and write on the timelines of incidents who was told."""
+    left = letters.send_due(now, to=to)
+    told: dict[Incident, list[User]] = {}
+    for row in left:
+        incident = _incident_of(About(row.kind), row.account, row.name)
+        if incident is not None:
+            told.setdefault(incident, []).append(row.user)
+    for incident, people in told.items():
+        _note_told(incident, people, now)
+    return left
+
+
+def _tell(letter: Letter, people: Iterable[User], *, now: datetime) -> int:
+    """Put it down for these people, and send at once what is due at once; returns how many are told."""
+    near = list(people)
+    with transaction.atomic():
+        told = letters.put(letter, near, at=now)
+    send(now, to=near)
     return len(told)
+
+
+def _incident_of(kind: About, account: Account, name: str) -> Incident | None:
+    """The incident that such a piece of news is of."""
+    code = name.rpartition(" ")[2]
+    if kind is About.BANS:
+        return incidents.found(Incident.Kind.BAN, account, f"ban {code}")
+    if kind is About.INCIDENTS:
+        return Incident.objects.filter(account=account, code=code).first()
+    return None
 
 
 def _note_told(incident: Incident, told: Sequence[User], now: datetime) -> None:
@@ -185,7 +234,7 @@ def _own_unlock(row: int, text: str, now: datetime) -> int:
 
 def _yielded(row: int, text: str, now: datetime) -> int:
     account = Account.objects.filter(pk=row).first()
-    return of_yielded(account, phone=text) if account else 0
+    return of_yielded(account, phone=text, now=now) if account else 0
 
 
 def _refused_macs(row: int, text: str, now: datetime) -> int:
@@ -203,6 +252,11 @@ def _incident(row: int, text: str, now: datetime) -> int:
     return of_incident(incident, now=now) if incident else 0
 
 
+def _job_finished(row: int, text: str, now: datetime) -> int:
+    job = Job.objects.select_related("account").filter(pk=row).first()
+    return of_job(job, now=now) if job else 0
+
+
 #: What is told, by its name in `publishing.tell_later`: of a phone or of an account, with a text.
 _TOLD: dict[str, Callable[[int, str, datetime], int]] = {
     "own-unlock": _own_unlock,
@@ -211,4 +265,5 @@ _TOLD: dict[str, Callable[[int, str, datetime], int]] = {
     "refused-macs": _refused_macs,
     "banned": _banned,
     "incident": _incident,
+    "job-finished": _job_finished,
 }

@@ -81,6 +81,7 @@ WITHOUT_GET |= {
     "what-if-detail",
     "import-detail",  # a list that is to be imported is seen by whoever may import it
     "import-run",
+    "me-notifications",
 }
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
 NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}
@@ -316,7 +317,7 @@ def test_an_end_user_sees_his_own_phone_and_no_other(world: World) -> None:
         answer = ask(ben, "get", url)
         assert leaked(answer, words, url) == [], name
         own = name.startswith(("device-", "approval-", "policy-"))
-        own = own or name in ("root", "me", "schema", "docs", "explain", "ip-check")
+        own = own or name in ("root", "me", "me-notifications", "schema", "docs", "explain", "ip-check")
         own = own or name.startswith(("setting-", "raw-key-")) or name == "hardening"
         if name.endswith("-list") and not own:
             assert answer.json()["results"] == [], name

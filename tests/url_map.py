@@ -79,6 +79,7 @@ API: dict[str, Args] = {
     **{f"extension-{name}": extension for name in ("new-secret", "expose")},
     "device-unlock-links": phone,
     "device-unlock-link": unlock_link,
+    "me-notifications": _none,
     "device-keys": phone,
     "device-files": phone,
     "device-hardening": phone,
@@ -136,7 +137,8 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("allowance-grant", "allowance-end"), _code("allowed")),
     "policy": policy,
     **dict.fromkeys(("customer-delete", "customer-restore", "customer-move", "customer-act"), account),
-    "acting-stop": _none,
+    **dict.fromkeys(("customer", "customer-switch"), account),
+    **dict.fromkeys(("acting-stop", "notifications", "customer-add"), _none),
     **dict.fromkeys(("phone", "phone-lines", "phone-log", "phone-advanced", "phone-allow"), phone),
     **dict.fromkeys(
         ("phone-release", "phone-take-back", "phone-clone", "phone-retire", "phone-swap", "phone-move"), phone
@@ -252,6 +254,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
     line = {"account": slug, "username": "999", "secret": "s3cret-of-999"}
     days_off = [{"day": "2030-12-25", "name": "Off"}]
     return {
+        "me-notifications": [("put", {"choices": {"no-such-kind": "daily"}})],
         "account-list": [("post", {"parent": slug, "slug": "below", "name": "Below"})],
         "account-detail": [("patch", {"name": "Renamed"})],
         "account-delete": [("post", {"slug": slug})],

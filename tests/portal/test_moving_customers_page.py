@@ -66,5 +66,5 @@ def test_only_platform_support_gets_there(world: World) -> None:
     people = (world.rita, world.ana, world.eve, world.ben)
 
     assert [signed_in(user).get(MOVE).status_code for user in people] == [403, 403, 404, 403]
-    assert MOVE in signed_in(world.sam).get("/customers/").content.decode()
-    assert MOVE not in signed_in(world.rita).get("/customers/").content.decode()
+    assert MOVE in signed_in(world.sam).get("/customers/acme/").content.decode()
+    assert MOVE not in signed_in(world.rita).get("/customers/acme/").content.decode()

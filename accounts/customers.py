@@ -1,0 +1,37 @@
+"""A new customer with the first person who manages it, in one step."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import tenants
+from accounts.models import Account
+from accounts.roles import Role
+from accounts.scope import Actor
+
+
+def take_on(
+    parent: Account,
+    *,
+    by: Actor,
+    name: str,
+    slug: str,
+    time_zone: str | None = None,
+    kind: Account.Kind | None = None,
+    email: str = "",
+    person: str = "",
+    now: datetime | None = None,
+) -> Account:
+    """Make the account, and give its first manager (of a reseller: its first reseller) a role in it."""
+    now = now or timezone.now()
+    with transaction.atomic():
+        account = tenants.create_account(
+            parent, by=by, slug=slug, name=name, kind=kind, time_zone=time_zone, now=now
+        )
+        if email:
+            role = Role.RESELLER if account.kind == Account.Kind.RESELLER else Role.MANAGER
+            tenants.add_person(
+                account, by=by, email=email, name=person or email.partition("@")[0], role=role, now=now
+            )
+    return account
