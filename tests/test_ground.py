@@ -1,5 +1,10 @@
 """The ground itself: the store is real and empty, the clock stands, the databases are what they say."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import redis
 from django.conf import settings
@@ -7,6 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.conftest import NOON
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_store_never_evicts(store: redis.Redis) -> None:
@@ -30,3 +37,30 @@ def test_sqlite_commits_durably(db: None) -> None:
         cursor.execute("PRAGMA synchronous")
         assert cursor.fetchone() == (2,)
     assert settings.DATABASES["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def collected(run: str, *paths: str) -> set[str]:
+    """The tests that pytest would run of these files."""
+    found = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:randomly", *paths],
+        cwd=ROOT,
+        env={**os.environ, "LATCHKEY_RUN": run},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line for line in found.stdout.splitlines() if "::" in line}
+
+
+@pytest.mark.once
+def test_of_pages_each_test_runs_on_one_of_the_two_databases_and_none_is_lost() -> None:
+    paths = ("tests/portal/test_pages.py", "tests/test_queries.py", "tests/portal/test_bootstrap.py")
+    alone, first, second = (collected(run, *paths) for run in ("", "first", "second"))
+
+    assert first | second == alone
+    dealt = {test for test in alone if "test_pages.py" in test}
+    assert first & dealt
+    assert second & dealt
+    assert not first & second & dealt
+    assert {test for test in alone if "test_queries.py" in test} <= first & second
+    assert not second & {test for test in alone if "test_bootstrap.py" in test}
