@@ -177,8 +177,7 @@ def _reached(told: Collection[int], account: Account) -> list[_Reached]:
 
 def _inputs(device_ids: Sequence[int], lost: dict[int, str]) -> dict[int, PhoneSettings]:
     """What these phones' files are made of; those that cannot be read are named in `lost`."""
-    devices = Device.objects.filter(pk__in=device_ids).select_related("account", "site")
-    phones = settings_tree.phone_settings(devices, unreadable=lost)
+    phones = settings_tree.phone_settings([Device(pk=pk) for pk in device_ids], unreadable=lost)
     retired = Lock.objects.filter(pk__in=device_ids, state=State.RETIRED.value)
     for pk in retired.values_list("pk", flat=True):
         if pk in phones:

@@ -30,6 +30,8 @@ ICONS = {
 }
 _NAMED = re.compile(r"Key (\d+): ")
 
+_COUNTS = ("position", "kind", "value", "label")
+
 State = dict[str, Any]  #: a row as it was typed
 
 
@@ -112,6 +114,7 @@ class Editor:
         self.family, self.model, self.has_lines, self.inherited = family, model, has_lines, inherited
         self.keyed = model is None or model.keyed_lines
         self.states = sorted(states, key=self._order)
+        self.saved = _plain(self.states)
         self.kept = {str(state["kind"]) for state in self.states}  #: kinds that are there already
         self.focus = -1  #: the row whose button was pressed
         self.pressed = ""
@@ -131,7 +134,12 @@ class Editor:
 
     def _order(self, state: State) -> tuple[bool, int]:
         apart = not self.keyed and state["kind"] != LINE
-        return apart, _number(state["position"])
+        return apart, number_of(state["position"])
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the rows are other ones than were saved."""
+        return _plain(self.states) != self.saved
 
     # --- from and to the form ---
 
@@ -139,20 +147,24 @@ class Editor:
         """Take over what was typed; a form that came without its rows is not one without rows."""
         if "row-TOTAL_FORMS" not in data:
             raise Refusal("input", "The form came without its rows. Load the page again.", code="incomplete")
-        count = _number(data.get("row-TOTAL_FORMS", ""))
+        count = number_of(data.get("row-TOTAL_FORMS", ""))
         if count > MOST_ROWS:
             raise Refusal("input", f"A form holds {MOST_ROWS} rows at the most.", code="incomplete")
         names = RowForm.base_fields
         self.states = [{name: data.get(f"row-{at}-{name}", "") for name in names} for at in range(count)]
         self.as_of = data.get("as_of", "")
 
+    def settle(self) -> None:
+        """Put the rows in order, as a script that moved some has left it to be done here."""
+        self.states.sort(key=self._order)
+
     def formset(self, *, bound: bool = False) -> Any:
         made: Any = forms.formset_factory(RowForm, extra=0, max_num=MOST_ROWS, absolute_max=MOST_ROWS)
         more = {"kinds": self.kinds, "has_lines": self.has_lines}
         if not bound:
             formset = made(initial=self.states, prefix="row", form_kwargs=more)
-            if self.pressed == "position":
-                formset.forms[self.focus].fields["position"].widget.attrs["autofocus"] = True
+            if self.pressed in ("position", "kind"):
+                formset.forms[self.focus].fields[self.pressed].widget.attrs["autofocus"] = True
             return formset
         data: MultiValueDict[str, str] = MultiValueDict()
         count = str(len(self.states))
@@ -167,9 +179,12 @@ class Editor:
     def press(self, button: str) -> None:
         """Do what a button says, without saving; one that is not known does nothing."""
         what, _, rest = button.partition("-")
-        at = _number(rest, -1)
+        at = number_of(rest, -1)
         if what == "add":
             self._add(self._free_place(), next(iter(self.kinds), LINE))
+        elif what == "put" and at < MOST_ROWS + 1000:
+            self._add(at, next((kind for kind in self.kinds if kind not in (LINE, "empty")), LINE))
+            self.pressed = "kind"
         elif what == "own":
             self._take_over(at)
         elif what == "hide":
@@ -179,6 +194,9 @@ class Editor:
             self.pressed = what
         elif 0 <= at < len(self.states) and what == "remove":
             del self.states[at]
+            self.settle()
+        else:
+            self.settle()
 
     def _add(self, position: int, kind: str) -> None:
         blank = {"value": "", "label": "", "ring": "now", "line": ""}
@@ -195,18 +213,26 @@ class Editor:
 
     def _move(self, at: int, step: int) -> None:
         state = self.states[at]
-        here = _number(state["position"])
+        here = number_of(state["position"])
         there = max(1, here + step)
+        moved: dict[int, int] = {}
         for other in self.states:
             same_row = self.keyed or (other["kind"] == LINE) == (state["kind"] == LINE)
-            if other is not state and same_row and _number(other["position"]) == there:
+            if other is not state and same_row and number_of(other["position"]) == there:
                 other["position"] = here
+                if other["kind"] == LINE:
+                    moved[there] = here
+        if state["kind"] == LINE:
+            moved[here] = there
         state["position"] = there
+        for other in self.states:  # keys go on calling on the lines that they call on
+            if other["kind"] != LINE and number_of(other["line"]) in moved:
+                other["line"] = moved[number_of(other["line"])]
         self.states.sort(key=self._order)
         self.focus = next(index for index, one in enumerate(self.states) if one is state)
 
     def _free_place(self) -> int:
-        taken = {_number(state["position"]) for state in self.states}
+        taken = {number_of(state["position"]) for state in self.states}
         taken |= {row.position for row in self.inherited}
         return next(place for place in range(1, MOST_ROWS + 1000) if place not in taken)
 
@@ -243,13 +269,22 @@ class Editor:
 
     def place(self, position: Any, kind: str) -> str:
         """Where a key is, where that is not plain from its number."""
-        number, model = _number(position), self.model
+        number, model = number_of(position), self.model
         if model is None or not 1 <= number <= model.room or (kind == LINE and not self.keyed):
             return ""
         bank, module, within = bank_of(model, number)
         if bank == "module":
             return f"Module {module}, key {within}"
         return f"Memory key {within}" if bank == "memory" else ""
+
+
+def _plain(states: Iterable[State]) -> list[tuple[str, ...]]:
+    """The rows for comparing: what does not count for a kind is left out."""
+    found = []
+    for state in states:
+        own = state["ring"] if state["kind"] == LINE else number_of(state["line"], 0)
+        found.append(tuple(str(part).strip() for part in (*(state[name] for name in _COUNTS), own)))
+    return sorted(found)
 
 
 def columns(model: Model, caps: Iterable[Cap]) -> list[Column]:
@@ -305,7 +340,7 @@ def _count(number: int, thing: str) -> str:
     return f"one {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _number(text: Any, other: int = 10**6) -> int:
+def number_of(text: Any, other: int = 10**6) -> int:
     """What was typed as a number; `other` where it is none."""
     digits = str(text).strip()
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 7 else other

@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs
@@ -17,18 +19,29 @@ from accounts.roles import Power
 from devices import appearances, keys, profiles
 from devices.catalog import catalog
 from devices.models import Appearance, Device, Extension, Key, ProfileKey
-from portal.pages.key_rows import LINE, Cap, Editor, cap_of, columns, limits, state_of
+from portal.pages.key_faces import drawing
+from portal.pages.key_rows import (
+    ICONS,
+    LINE,
+    TITLES,
+    Cap,
+    Editor,
+    cap_of,
+    limits,
+    number_of,
+    state_of,
+)
 from portal.pages.phone import find_phone, frame_of
 
 MOST_NAMES = 500
 
 #: What a family may be unable to say of shared lines (devices.phone.SHARING), as the page calls it.
 CANNOT = {
-    "shared": "Show who talks on a shared line",
-    "call_appearances": "How many calls a shared line holds",
-    "barge_in": "Whether others may join a call",
-    "delayed": "Ring after a while",
-    "never": "Stay silent",
+    "shared": gettext_lazy("Show who talks on a shared line"),
+    "call_appearances": gettext_lazy("How many calls a shared line holds"),
+    "barge_in": gettext_lazy("Whether others may join a call"),
+    "delayed": gettext_lazy("Ring after a while"),
+    "never": gettext_lazy("Stay silent"),
 }
 
 
@@ -53,7 +66,10 @@ def lines(request: PageRequest, code: UUID) -> HttpResponse:
     model = family.models.get(device.model) if family else None
     sits = _sits_on(device)
     if family is None or model is None:
-        caps = [cap_of(row) for row in sits.own] + [_line_cap(row) for row in sits.lines]
+        caps = [cap_of(row) for row in sits.own]
+        for row in sits.lines:
+            name = row.label or row.extension.display_name
+            caps.append(_line_cap(row.position, name, row.extension.username, False, row.ring))
         lost = {**frame, "caps": sorted(caps, key=lambda cap: cap.position)}
         return render(request, "devices/phone_lines_lost.html", lost)
     editor = Editor(
@@ -71,9 +87,12 @@ def lines(request: PageRequest, code: UUID) -> HttpResponse:
         editor.read(request.POST)
         button = request.POST.get("do", "save")
         if button == "save":
+            editor.settle()
             formset = editor.formset(bound=True)
             if formset.is_valid() and _saved(request, device, editor, formset):
-                messages.success(request, f"Saved. {device} learns it at its next check-in.")
+                messages.success(
+                    request, _("Saved. %(phone)s learns it at its next check-in.") % {"phone": device}
+                )
                 return redirect("phone-lines", code=device.code)
         else:
             editor.press(button)
@@ -81,18 +100,22 @@ def lines(request: PageRequest, code: UUID) -> HttpResponse:
     firmware = frame["row"].seen.firmware if frame["row"].seen else None
     lacks = family.lacks_sharing(family.generation_of(model.name, firmware))
     extensions = _extensions(device, editor, sits.lines)
-    line_caps = [
-        _line_cap(row, _others(extensions.get(str(row.extension.code)), device)) for row in sits.lines
-    ]
+    rows = _rows(editor, formset, extensions, device, lacks)
+    caps, places = _caps(editor, rows, extensions, sits)
+    drawn = drawing(model, caps, places, _shown(request, editor))
+    lines_apart = [_cap_of_row(row, editor, extensions) for row in rows if row.is_line]
     context = {
         **frame,
         "limits": limits(model),
-        "columns": columns(model, _caps(sits, line_caps if model.keyed_lines else ())),
-        "lines_apart": () if model.keyed_lines else line_caps,
-        "rows": _rows(editor, formset, extensions, device, lacks),
+        "drawing": drawn,
+        "own_pages": bool(model.keys_per_page or model.memory_keys_per_page),
+        "lines_used": len({str(state["value"]).strip() for state in editor.states if state["kind"] == LINE}),
+        "lines_room": model.lines,
+        "lines_apart": () if model.keyed_lines else [cap for cap in lines_apart if cap],
+        "rows": rows,
         "formset": formset,
         "editor": editor,
-        "is_changed": request.method == "POST",
+        "is_changed": editor.is_changed,
         "hidden": [cap_of(row, inherited=True) for row in sits.inherited if row.position not in sits.taken],
         "covered": [cap_of(row) for row in sits.inherited if row.position in sits.taken],
         "cannot": [(CANNOT[name], reason) for name, reason in lacks.items()],
@@ -163,9 +186,9 @@ def _extensions(device: Device, editor: Editor, shown: Iterable[Appearance]) -> 
     """The extensions that are shown or typed, by name and by code, with the phones that show them."""
     typed = [str(state["value"]).strip() for state in editor.states if state["kind"] == LINE]
     found = device.account.extensions.prefetch_related("appearances__device")
-    by_name = found.filter(username__in=typed)
-    by_code = found.filter(pk__in=[row.extension_id for row in shown])
-    return {key: row for row in [*by_name, *by_code] for key in (row.username, str(row.code))}
+    known = [row.extension_id for row in shown]
+    rows = sorted(found.filter(Q(username__in=typed) | Q(pk__in=known)), key=lambda row: row.pk in known)
+    return {key: row for row in rows for key in (row.username, str(row.code))}
 
 
 def _others(extension: Extension | None, device: Device) -> list[Device]:
@@ -193,22 +216,59 @@ def _note(state: dict[str, Any], others: list[Device], lacks: dict[str, str]) ->
     if state["kind"] != LINE or state["ring"] in ("", "now"):
         return ""
     if not others:
-        return "A line that only this phone shows always rings at once."
+        return _("A line that only this phone shows always rings at once.")
     return lacks.get(str(state["ring"]), "")
 
 
-def _caps(sits: Sits, lines_: Iterable[Cap]) -> list[Cap]:
-    """What sits on the keys now: lines, the phone's own keys, and its profile's."""
-    held = keys.effective(sits.own, sits.inherited, sits.places)
-    return [*lines_, *(cap_of(row, inherited=isinstance(row, ProfileKey)) for row in held)]
+def _shown(request: PageRequest, editor: Editor) -> int:
+    """The key whose page is drawn: the one that was pressed, asked for, or shown before."""
+    if editor.focus >= 0:
+        return number_of(editor.states[editor.focus]["position"], 1)
+    button = request.POST.get("do", "")
+    asked = button.removeprefix("show-") if button.startswith("show-") else request.POST.get("shown", "")
+    return number_of(asked or request.GET.get("key", ""), 1)
 
 
-def _line_cap(row: Appearance, others: Sequence[Device] = ()) -> Cap:
-    name = row.label or row.extension.display_name or row.extension.username
-    words = f"{'Shared line' if others else 'Line'} {row.extension.username}"
-    if others and row.ring != Appearance.Ring.NOW.value:
-        words += f", rings {Appearance.Ring(row.ring).label.lower()}"
-    return Cap(row.position, "shared" if others else "line", name, words, is_shared=bool(others))
+def _caps(
+    editor: Editor, rows: Sequence[Row], extensions: dict[str, Extension], sits: Sits
+) -> tuple[list[Cap], dict[int, int]]:
+    """What sits on the keys as the rows say, its profile's keys below; and the rows by their keys."""
+    caps: dict[int, Cap] = {}
+    places: dict[int, int] = {}
+    for row in rows:
+        cap = _cap_of_row(row, editor, extensions)
+        if cap is not None and (editor.keyed or not row.is_line):
+            caps.setdefault(cap.position, cap)
+            places.setdefault(cap.position, row.at)
+    for key in sits.inherited:
+        caps.setdefault(key.position, cap_of(key, inherited=True))
+    return list(caps.values()), places
+
+
+def _cap_of_row(row: Row, editor: Editor, extensions: dict[str, Extension]) -> Cap | None:
+    """A row as a key; None while its number is none."""
+    state = editor.states[row.at]
+    position, value = number_of(state["position"], 0), str(state["value"]).strip()
+    if not position:
+        return None
+    if not row.is_line:
+        kind = str(state["kind"])
+        title = str(state["label"]) or value
+        words = f"{TITLES.get(kind, '')} {value}".strip()
+        return Cap(position, ICONS.get(kind, "minus"), title or TITLES.get(kind, ""), words)
+    extension = extensions.get(value)
+    shown = extension.username if extension else value
+    title = str(state["label"]) or (extension.display_name if extension else "") or shown
+    return _line_cap(position, title, shown, bool(row.others), str(state["ring"]))
+
+
+def _line_cap(position: int, title: str, shown: str, is_shared: bool, ring: str) -> Cap:
+    places = {"extension": shown}
+    words = _("Shared line %(extension)s") % places if is_shared else _("Line %(extension)s") % places
+    if is_shared and ring not in ("", Appearance.Ring.NOW.value) and ring in Appearance.Ring.values:
+        places["rings"] = Appearance.Ring(ring).label.lower()
+        words = _("Shared line %(extension)s, rings %(rings)s") % places
+    return Cap(position, "shared" if is_shared else "line", title or _("Line"), words, is_shared=is_shared)
 
 
 @require_POST
@@ -221,10 +281,16 @@ def profile(request: PageRequest, code: UUID) -> HttpResponse:
         try:
             wanted = UUID(chosen)
         except ValueError as error:
-            raise Refusal("input", "There is no profile of this code.", code="unknown") from error
+            raise Refusal("input", _("There is no profile of this code."), code="unknown") from error
         found = get_object_or_404(profiles.usable(device.account), code=wanted)
         profiles.apply(found, by=request.actor, devices=[device])
-        messages.success(request, f"{device} has the profile {found} now. Its own keys stay.")
+        messages.success(
+            request,
+            _("%(phone)s has the profile %(profile)s now. Its own keys stay.")
+            % {"phone": device, "profile": found},
+        )
     elif profiles.take_off([device], by=request.actor):
-        messages.success(request, f"{device} has no profile any more. Its own keys stay.")
+        messages.success(
+            request, _("%(phone)s has no profile any more. Its own keys stay.") % {"phone": device}
+        )
     return redirect("phone-lines", code=device.code)

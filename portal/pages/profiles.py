@@ -145,6 +145,7 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
             editor.press(button)
             formset = editor.formset()
         else:
+            editor.settle()
             formset = editor.formset(bound=True)
             if form.is_valid() and formset.is_valid() and _saved(request, profile, form, editor, formset):
                 messages.success(
@@ -168,7 +169,7 @@ def edit(request: PageRequest, code: UUID) -> HttpResponse:
             }
             for at, (one, state) in enumerate(zip(formset, editor.states, strict=True))
         ],
-        "is_changed": request.method == "POST",
+        "is_changed": editor.is_changed,
     }
     return render(request, "devices/profile.html", context)
 

@@ -23,8 +23,9 @@ def desk(town: World) -> Device:
 
 
 def row(page: Page, at: int) -> tuple[str, str, str]:
-    """The place, kind and value of a row of the form."""
-    place, kind, value = (page.locator(f"#id_row-{at}-{name}") for name in ("position", "kind", "value"))
+    """The place, kind and value of the row that stands there now."""
+    here = page.locator(".keyrows tbody tr").nth(at)
+    place, kind, value = (here.locator(f"[name$=-{name}]") for name in ("position", "kind", "value"))
     return place.input_value(), kind.input_value(), value.input_value()
 
 
@@ -48,7 +49,8 @@ def test_a_key_is_added_moved_and_saved_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Move row 3 down")).to_be_focused()
     assert [row(page, at)[:2] for at in range(3)] == [("1", "line"), ("2", "line"), ("3", "blf")]
-    page.locator("#id_row-2-value").focus()
+    expect(page.get_by_role("status").filter(has_text="Now on key 3: 214")).to_be_attached()
+    page.locator(".keyrows tbody tr").nth(2).locator("[name$=-value]").focus()
     page.keyboard.press("Enter")
 
     expect(page.get_by_text(f"Saved. {desk} learns it at its next check-in.")).to_be_visible()
