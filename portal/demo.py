@@ -30,10 +30,10 @@ from devices.phone import KeyKind
 from devices.user_agent import parse_agent, product_name
 from portal.demo_facts import DemoFacts
 from portal.demo_scans import scan
-from provisioning import claims, draining, entering, incidents, locking, retiring, sites, windows
+from provisioning import claims, draining, entering, incidents, locking, quarters, retiring, sites, windows
 from provisioning.gate import KeyKind as Failure
 from provisioning.gate import TokenKind
-from provisioning.models import Incident, IncidentStep, Token
+from provisioning.models import CheckInHour, Incident, IncidentStep, Token
 from provisioning.spans import Span
 from provisioning.wire import Note
 from security import allowances, bans
@@ -42,6 +42,7 @@ from security.networks import parse_address, parse_network, parse_origin
 DATA = Path(__file__).with_suffix(".toml")
 FILLER = Actor.system("the demo")
 FIRST_USE_AFTER = timedelta(seconds=9)
+NIGHTS = 35
 
 
 def fill(*, trial: bool) -> DemoFacts:
@@ -93,6 +94,7 @@ class _Filling:
         if self.trial:  # elsewhere these addresses are nobody's, and no phone could come from them
             for phone in self.data["phones"]:
                 self._life(entered[phone["mac"]], phone)
+            self._nights(entered)
             self._window(**self.data["window"])
             self._scans()
             self._incidents()
@@ -232,6 +234,22 @@ class _Filling:
             notes.append(replace(check_in(current, last - timedelta(days=2), rule="O4"), address=there))
         notes += [self._refused(device, phone, tried) for tried in phone.get("tried_from", ())]
         draining.write(notes, self.now)
+
+    def _nights(self, entered: dict[str, Device]) -> None:
+        """Every night of the last weeks each phone checked in, so that Home knows what to expect."""
+        midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0)
+        asked = []
+        for phone in self.data["phones"]:
+            device = entered[phone["mac"]]
+            for ago in range(1, NIGHTS) if "from" in phone else ():
+                at = midnight - timedelta(days=ago) + timedelta(minutes=device.poll_minute)
+                if at > device.created_at + timedelta(days=1):
+                    asked.append((device, at.replace(minute=0), quarters.bit(at)))
+        quarters.count(asked)
+        CheckInHour.objects.bulk_create(
+            [CheckInHour(device=device, hour=hour, count=1, quarters=bits) for device, hour, bits in asked],
+            ignore_conflicts=True,
+        )
 
     def _claim(self, device: Device, phone: dict[str, Any], address: int, at: datetime) -> Token:
         """The phone asks at the root and is let in; returns its current token."""
