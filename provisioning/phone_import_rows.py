@@ -72,7 +72,8 @@ class Verdict:
     sentence: str = ""  #: why it is not added
     rule: str = ""
     code: str = ""
-    forecast: str = ""  #: how its lock will be
+    state: str = ""  #: of its lock, once it is added
+    forecast: str = ""  #: the same in words
     forecast_rule: str = ""
     notes: tuple[str, ...] = ()  #: what else will happen
     device: Device | None = None  #: the phone that is here already
@@ -100,12 +101,13 @@ def judge(row: PhoneRow, around: Around) -> Verdict:
         field_ = refusal.field or ""
         return replace(said, field=field_, sentence=refusal.detail, rule=rule, code=refusal.code)
     _learn(row, wanted, around)
-    forecast, rule = _forecast(wanted, around)
+    state, forecast, rule = _forecast(wanted, around)
     title = catalog().families[wanted.family].models[wanted.model].title
     return replace(
         said,
         what=What.ADD,
         make=title,
+        state=state,
         forecast=forecast,
         forecast_rule=rule,
         notes=tuple(notes),
@@ -317,8 +319,8 @@ def _misfit(family: str, model: str, profile: Profile | None, has_line: bool, ar
 # --- how its lock will be ----------------------------------------------------------------------------------
 
 
-def _forecast(wanted: Wanted, around: Around) -> tuple[str, str]:
-    """The lock of the phone once it is added, in whole sentences, and the rule that says so."""
+def _forecast(wanted: Wanted, around: Around) -> tuple[str, str, str]:
+    """The lock of the phone once it is added: its state, whole sentences, and the rule that says so."""
     armed_at = locking.armed_from(around.account, wanted.ship_on, around.now)
     lock = Lock(
         device=Device(account=around.account, mac=wanted.mac), state=State.NEW.value, armed_at=armed_at
@@ -346,7 +348,7 @@ def _forecast(wanted: Wanted, around: Around) -> tuple[str, str]:
         said.append(
             _("Others have tried to get its file: under suspicion until %(until)s.") % {"until": until}
         )
-    return " ".join(said), rule
+    return lock.state, " ".join(said), rule
 
 
 def _new(policy: policies.Effective) -> str:
@@ -356,12 +358,10 @@ def _new(policy: policies.Effective) -> str:
     else:
         length = ngettext("%(count)d day", "%(count)d days", hours // 24) % {"count": hours // 24}
     words = {
-        "approval": _("New: a request within %(length)s waits for your approval, and then it locks."),
-        "sites": _(
-            "New: the first request from one of your sites within %(length)s is let in, then it locks."
-        ),
+        "approval": _("A request within %(length)s waits for your approval, and then it locks."),
+        "sites": _("The first request from one of your sites within %(length)s is let in, then it locks."),
     }.get(
         policy.first_fetch,
-        _("New: the first request within %(length)s is let in, from anywhere, then it locks."),
+        _("The first request within %(length)s is let in, from anywhere, then it locks."),
     )
     return words % {"length": length}

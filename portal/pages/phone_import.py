@@ -89,6 +89,7 @@ def bring_in(request: PageRequest) -> HttpResponse:
     context = {
         "section": "phones",
         "form": form,
+        "given": [form["file"], form["table"]],
         "columns": COLUMNS,
         "lately": phone_import.drafts(request.actor).defer("rows").order_by("-created_at")[:LATELY],
     }
@@ -105,8 +106,8 @@ def take_sample(request: PageRequest) -> HttpResponse:
 def preview(request: PageRequest, code: UUID) -> HttpResponse:
     """What becomes of each row, those that cannot be added first; the button makes the job of the others."""
     draft = find(request, code)
-    form = forms.Form(request.POST or None)
-    if request.method == "POST":
+    form = forms.Form(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
         with refused_into(form):
             expected = request.POST.get("count", "")
             job = phone_import.start(

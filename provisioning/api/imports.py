@@ -68,7 +68,8 @@ class ImportRowShape(Shape):
     sentence = serializers.CharField(help_text="Why it is not added.")
     rule = serializers.CharField()
     code = serializers.CharField()
-    forecast = serializers.CharField(help_text="How its lock will be.")
+    state = serializers.CharField(help_text="Of its lock, once it is added.")
+    forecast = serializers.CharField(help_text="The same in words.")
     forecast_rule = serializers.CharField()
     notes = serializers.ListField(child=serializers.CharField(), help_text="What else will happen.")
 

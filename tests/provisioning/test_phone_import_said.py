@@ -39,7 +39,7 @@ def test_a_good_row_says_which_phone_it_is_and_how_it_will_be_locked(acme: Accou
     assert (verdict.what, verdict.mac, verdict.name, verdict.make) == (
         What.ADD, "00005e005377", "Desk", "Yealink T46U",
     )  # fmt: skip
-    said = "New: the first request within 7 days is let in, from anywhere, then it locks."
+    said = "The first request within 7 days is let in, from anywhere, then it locks."
     assert (verdict.forecast, verdict.forecast_rule, verdict.notes) == (said, "R1", ())
     assert (Device.objects.count(), Lock.objects.count()) == before
 
@@ -112,7 +112,7 @@ def test_a_phone_that_ships_later_says_its_day(acme: Account, ana: Actor) -> Non
 
         assert verdict.wanted is not None
         assert verdict.wanted.ship_on == day
-        assert f"{day.day} {day:%b} {day.year}: until that day it gets nothing. New:" in verdict.forecast
+        assert f"{day.day} {day:%b} {day.year}: until that day it gets nothing. The first" in verdict.forecast
         assert verdict.forecast_rule == "E11"
 
 
