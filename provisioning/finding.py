@@ -22,7 +22,8 @@ from security.networks import AddressError, Network, origin_of, parse_address, p
 
 #: What a list can be asked, in the words of its address and of the API's filters.
 NAMES = ("q", "account", "state", "family", "model", "site", "firmware", "seen", "quiet")
-STATES = ("waiting", "clone", "suspect", "unlocked", "new", "locked", "quarantined", "retired", "disabled")
+#: Those that need somebody come first.
+STATES = ("waiting", "clone", "suspect", "quarantined", "unlocked", "new", "locked", "retired", "disabled")
 LABELS = {
     "q": gettext_lazy("Search"),
     "account": gettext_lazy("Account"),
@@ -89,9 +90,12 @@ def read(actor: Actor, given: Mapping[str, str]) -> Asked:
     if values.get("state") == "quiet":
         del values["state"]
         values["quiet"] = "yes"
-    problems += [_unknown(name, values[name]) for name in values if not _is_known(actor, name, values[name])]
-    order = values.pop("order", "name")
-    return Asked(values, order if order in ORDERS else "name", tuple(problems))
+    for name, text in list(values.items()):
+        if not _is_known(actor, name, text):
+            said = _("%(field)s: nothing here is called “%(value)s”.")
+            problems.append(said % {"field": LABELS[name], "value": text})
+            del values[name]
+    return Asked(values, values.pop("order", "name"), tuple(problems))
 
 
 def _is_known(actor: Actor, name: str, value: str) -> bool:
@@ -113,10 +117,6 @@ def _is_known(actor: Actor, name: str, value: str) -> bool:
         "order": ORDERS,
     }
     return name not in choices or value in choices[name]
-
-
-def _unknown(name: str, value: str) -> str:
-    return _("%(field)s: nothing here is called “%(value)s”.") % {"field": LABELS[name], "value": value}
 
 
 def code_in(text: str) -> UUID | None:

@@ -181,7 +181,7 @@ def deed(request: PageRequest) -> HttpResponse:
     wanted = {}
     if form.is_bound and form.is_valid():
         wanted = wanted_of(what, form)
-        if "start" in request.POST:
+        if "start" in request.POST and chosen.phones.exists():
             with refused_into(form):
                 if home is None:
                     form.add_error(None, _("Choose phones of one account, and those below it."))

@@ -36,6 +36,7 @@ WORDS = {
     "retired": gettext_lazy("Retired"),
     "disabled": gettext_lazy("Disabled"),
 }
+QUIET_BEFORE = ("unlocked", "new", "locked", "retired", "disabled")
 #: How the list says its order, and by which column the other orders are reached.
 ORDERS = {
     "name": gettext_lazy("by name"),
@@ -85,7 +86,9 @@ def phones(request: PageRequest) -> HttpResponse:
         "section": "phones",
         "find": asked["q"],
         "live_search": True,
-        "asked": asked,
+        "asked": asked.values,
+        "order": asked.order,
+        "problems": asked.problems,
         "fields": asked.fields.items(),
         "chips": chips(counts, asked),
         "rows": phone_rows(pages.pop("phones"), now),
@@ -163,7 +166,8 @@ def chips(counts: Mapping[str, int], asked: Asked) -> list[Chip]:
     if counts["quiet"] or asked["quiet"]:
         fields = {name: value for name, value in asked.fields.items() if name != "quiet"}
         query = urlencode(fields if asked["quiet"] else {**fields, "quiet": "yes"})
-        made.insert(1, Chip("quiet", _("Quiet"), counts["quiet"], query, bool(asked["quiet"])))
+        at = next((at for at, chip in enumerate(made) if chip.state in QUIET_BEFORE), len(made))
+        made.insert(at, Chip("quiet", _("Quiet"), counts["quiet"], query, bool(asked["quiet"])))
     return made
 
 

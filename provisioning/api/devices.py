@@ -18,13 +18,13 @@ from accounts.scope import below
 from accounts.shapes import AccountField, CodeField, LineField, Shape
 from devices.mac import parse_mac
 from devices.models import Device, Profile, Site
-from provisioning import describing, entering, locking
+from provisioning import describing, entering, finding, locking
 from provisioning.api import log
 from provisioning.api.fields import MacField
 from provisioning.api.hardening import HardeningVerbs
 from provisioning.api.keys import KeyVerbs
 from provisioning.api.previews import FileVerbs
-from provisioning.api.shapes import STATES, EventShape, LockShape, RearmShape, UnlockShape
+from provisioning.api.shapes import EventShape, LockShape, RearmShape, UnlockShape
 from provisioning.api.unlock_links import UnlockLinkVerbs
 from provisioning.api.verbs import Verbs
 from provisioning.gate import State
@@ -111,15 +111,26 @@ class NewDevice(DeviceChange):
 
 
 class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
+    """The words of the page *Phones*, and those that only a program needs."""
+
     mac = filters.CharFilter(method="by_mac", label="In any spelling.")
     account = filters.CharFilter(method="by_account", label="The account's phones and those below it.")
-    state = filters.ChoiceFilter(choices=STATES, method="by_state")
+    state = filters.ChoiceFilter(
+        choices=[(state, state) for state in finding.STATES],
+        method="by_state",
+        label="A lock's, or: waiting for an answer, a suspected clone, under suspicion, disabled.",
+    )
     family = filters.CharFilter(field_name="family")
     model = filters.CharFilter(field_name="model")
     site = filters.UUIDFilter(field_name="site__code")
     owner = filters.CharFilter(field_name="owner__email")
-    search = filters.CharFilter(method="find", label="In name, MAC, owner and line.")
-    ordering = filters.OrderingFilter(fields=["name", "mac", "model", "created_at"])
+    firmware = filters.CharFilter(field_name="last_seen__firmware", label="As last seen, exactly.")
+    seen = filters.BooleanFilter(
+        field_name="last_seen", lookup_expr="isnull", exclude=True, label="Has ever checked in."
+    )
+    quiet = filters.BooleanFilter(method="by_quiet", label="Is waited for, and does not check in.")
+    search = filters.CharFilter(method="find", label="In name, MAC, owner, line and address.")
+    ordering = filters.OrderingFilter(fields=["name", "mac", "model", "created_at", "last_seen__at"])
 
     def by_mac(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
         try:
@@ -133,19 +144,22 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
 
     def by_state(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
         """By what the lock is now: an unlock that is over is a lock again before the sweep says so (R8)."""
-        over = Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=timezone.now())
+        now = timezone.now()
+        over = Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=now)
+        if value not in set(State):
+            return finding.in_state(rows, value, now)
         if value == State.UNLOCKED.value:
             return rows.filter(lock__state=value).exclude(over)
         if value == State.LOCKED.value:
             return rows.filter(Q(lock__state=value) | over)
         return rows.filter(lock__state=value)
 
+    def by_quiet(self, rows: QuerySet[Device], name: str, value: bool) -> QuerySet[Device]:
+        quiet = finding.quiet(rows, timezone.now())
+        return quiet if value else rows.exclude(pk__in=quiet.order_by().values("pk"))
+
     def find(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
-        digits = "".join(character for character in value.lower() if character in "0123456789abcdef")
-        reach = Q(name__icontains=value) | Q(owner__email__icontains=value)
-        if len(digits) >= 4:
-            reach |= Q(mac__contains=digits)
-        return rows.filter(reach)
+        return finding.matching(rows, value)
 
 
 class DeviceDoor(
