@@ -33,7 +33,7 @@ from provisioning.coming_over import LATE_WORD, WAITING
 from provisioning.gate import State
 from provisioning.live_lines import Line, Step
 from provisioning.locking import OwnUnlocks
-from provisioning.models import LastSeen, Lock
+from provisioning.models import Lock
 from provisioning.quiet_phones import Lapse
 from security.networks import Network
 
@@ -52,7 +52,7 @@ class MyPhone:
     look: str
     badge: str
     place: str
-    seen: LastSeen | None
+    heard_at: datetime | None
     quiet: Lapse | None
     until: datetime | None
     started: datetime | None
@@ -89,6 +89,8 @@ BADGES = {
     "shut": ("disabled", gettext_lazy("Switched off")),
     "closed": ("locked", gettext_lazy("Not set up here")),
 }
+#: After one of these a try that still waits for an answer is history.
+LET_IN_SINCE = (Step.LET_IN, Step.CONFIGURED)
 #: Which cards have the button, and where it stands.
 OFFERS = {"away": "big", "closed": "big", "late": "fold", "works": "fold"}
 
@@ -112,7 +114,7 @@ def my_phone(row: PhoneRow, by: Actor, lines: list[Line], mine: OwnUnlocks | Non
         look=look,
         badge=str(words),
         place=lock.bound_site.name if lock.bound_site else "",
-        seen=row.seen,
+        heard_at=heard_at(row, lines),
         quiet=row.quiet,
         until=lock.grant_until if case == "ready" else None,
         started=lock.grant_given_at,
@@ -137,11 +139,17 @@ def case_of(row: PhoneRow, lines: Sequence[Line]) -> str:
         return "ready"
     if row.state == State.NEW.value:
         return "fresh"
-    if row.is_waiting:
+    if row.is_waiting and not (lines and lines[-1].step in LET_IN_SINCE):
         return "away"
     if row.lock.handover in (WAITING, LATE_WORD) and not _has_all(row, lines):
         return "coming" if row.lock.handover == WAITING else "late"
-    return "works" if row.seen else "closed"
+    return "works" if heard_at(row, lines) else "closed"
+
+
+def heard_at(row: PhoneRow, lines: Sequence[Line]) -> datetime | None:
+    """When it last fetched its configuration: by its last poll, or at the end of setting itself up."""
+    times = [line.at for line in lines if line.step is Step.CONFIGURED]
+    return max([*times, row.seen.at] if row.seen else times, default=None)
 
 
 def _has_all(row: PhoneRow, lines: Sequence[Line]) -> bool:
@@ -238,14 +246,10 @@ def allow(request: PageRequest, code: UUID) -> HttpResponse:
     device = get_object_or_404(own, code=code)
     origin = said_origin(request.POST.get("origin", ""))
     lock = locking.allow_reprovision(device, by=request.actor, origin=origin)
-    places = {"phone": device, "what_to_do": restart_words(device)}
     if lock.grant_until:
         until = when_long(lock.grant_until, device.account.time_zone)
-        told = _("%(phone)s may set itself up, once, until %(until)s. %(what_to_do)s") % {
-            **places,
-            "until": until,
-        }
+        told = _("%(phone)s may set itself up, once, until %(until)s.") % {"phone": device, "until": until}
     else:
-        told = _("%(phone)s may set itself up, once. %(what_to_do)s") % places
+        told = _("%(phone)s may set itself up, once.") % {"phone": device}
     messages.success(request, told)
     return redirect("my-phones")

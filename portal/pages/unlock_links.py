@@ -24,12 +24,12 @@ from accounts.refusals import Refusal
 from accounts.roles import Power
 from devices.models import Device
 from portal.my_words import Said, link_refusal_words, said
-from portal.pages.my_phones import BADGES, case_of, look_again
+from portal.pages.my_phones import BADGES, case_of, heard_at, look_again
 from portal.pages.phone_frame import find_phone, frame_of
 from portal.pages.rows import phone_rows
 from portal.restart_words import restart_words, waiting_words
 from provisioning import live_lines, unlock_links
-from provisioning.models import LastSeen, Lock, UnlockLink
+from provisioning.models import Lock, UnlockLink
 from provisioning.quiet_phones import Lapse
 from security.networks import origin_of, parse_address
 
@@ -103,7 +103,7 @@ class LinkedPhone:
     look: str
     badge: str
     place: str
-    seen: LastSeen | None
+    heard_at: datetime | None
     quiet: Lapse | None
     until: datetime | None
     started: datetime | None
@@ -186,7 +186,7 @@ def followed(found: UnlockLink, address: str | None, now: datetime) -> LinkedPho
         look=look,
         badge=str(words),
         place="",
-        seen=row.seen,
+        heard_at=heard_at(row, lines),
         quiet=row.quiet,
         until=lock.grant_until if case == "ready" else None,
         started=lock.grant_given_at,

@@ -16,7 +16,7 @@ from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent, LastSeen, Lock, Token
 from security.models import Ban
 from security.networks import parse_network
-from tests.factories import AWAY, banned, refused
+from tests.factories import AWAY, banned, refused, tried
 from tests.portal.following import LOCAL, asked
 from tests.portal.test_pages import TRADE_WORDS
 from tests.tree import user_of
@@ -99,6 +99,18 @@ def test_the_card_goes_from_ready_over_coming_to_works(world: World, bens: Clien
     assert "hx-trigger" not in works.content.decode()
     assert "http-equiv" not in works.content.decode()
     assert "A phone that shows its line and cannot call is not helped by it." in text(works)
+
+
+def test_a_try_from_before_it_was_let_in_is_history(world: World, bens: Client) -> None:
+    phone = world.acme.phone
+    refused(phone, AWAY, at=timezone.now() - timedelta(minutes=5))
+    assert tried(phone, AWAY) is not None
+    assert "Turned away" in text(bens.get("/my-phones/"))
+
+    asked(phone, Outcome.FULL, ago=timedelta(minutes=1), rule="O3", details={"check_in": True})
+    LastSeen.objects.create(device=phone, at=timezone.now(), address=LOCAL)
+
+    assert "Turned away" not in text(bens.get("/my-phones/"))
 
 
 def test_a_quarter_of_an_hour_without_a_sound_is_no_hurry(world: World, bens: Client) -> None:
