@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor, sqrt
+from statistics import fmean, variance
 
 from django.core.cache import cache
 
@@ -83,12 +84,28 @@ def _hours(counts: list[int], now: datetime) -> list[Hour]:
 def _hour(series: Series, number: int, *, is_over: bool) -> Hour:
     a, b = number * PER_HOUR, (number + 1) * PER_HOUR
     expected = shortfall.expect(list(series.days([(a, b)])))
-    spread = WIDTH * sqrt(expected.variance) if expected else 0
+    low = floor(expected.mean - WIDTH * sqrt(expected.variance)) if expected else 0
     return Hour(
         at=moment(number),
         count=series.seen(a, b),
-        low=max(0, floor(expected.mean - spread)) if expected else None,
-        high=ceil(expected.mean + spread) if expected else None,
+        low=max(0, low) if expected else None,
+        high=max(low, _most(series, a, b)) if expected else None,
         is_unknown=series.unknown(a, b) > 0,
         is_over=is_over,
     )
+
+
+def _most(series: Series, a: int, b: int) -> int:
+    """The upper edge: a silence is judged by the least of an hour and those beside it, this by the most."""
+    counts = []
+    for ago in range(1, DAYS + 1):
+        start, end = a - 24 * ago * PER_HOUR, b - 24 * ago * PER_HOUR
+        if start - PER_HOUR < series.born:
+            break
+        if not series.unknown(start - PER_HOUR, end + PER_HOUR):
+            moved = (-PER_HOUR, 0, PER_HOUR)
+            counts.append(max(series.seen(start + by, end + by) for by in moved))
+    if len(counts) < 2:
+        return 0
+    mean = fmean(counts)
+    return ceil(mean + WIDTH * sqrt(max(mean, variance(counts))))

@@ -84,11 +84,21 @@ def test_what_is_expected_is_what_silences_are_judged_by(world: World) -> None:
     number = bucket(hour.at, 4)
     expected = shortfall.expect(list(Series(start, counts, per_hour=4).days([(number, number + 4)])))
     assert expected is not None
-    spread = arrivals.WIDTH * expected.variance**0.5
-    assert hour.low == int(expected.mean - spread)
+    assert hour.low == int(expected.mean - arrivals.WIDTH * expected.variance**0.5)
     assert hour.high is not None
-    assert expected.mean + spread <= hour.high < expected.mean + spread + 1
-    assert 0 < hour.low < expected.mean < hour.high
+    assert 0 < hour.low < expected.mean < 22 < hour.high < 40
+
+
+def test_a_few_check_ins_now_and_then_are_as_expected(world: World) -> None:
+    for ago in range(1, 30):
+        came(world.acme.account, NOON - timedelta(days=ago, hours=ago % 3), 1)
+    came(world.acme.account, NOON, 1)
+
+    hour = arrivals.hours(actor(world.ana), NOON)[-1]
+
+    assert hour.low == 0
+    assert hour.high is not None
+    assert hour.high >= 1
 
 
 def test_without_a_week_of_check_ins_nothing_is_expected(world: World) -> None:
