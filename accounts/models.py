@@ -159,6 +159,16 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.user} is {self.role} of {self.account}"
 
+    @property
+    def is_pending(self) -> bool:
+        """Invited, and not signed in since: nothing is shown of the person but what the inviter knows."""
+        seen = self.user.last_login
+        return self.invited_at is not None and (seen is None or seen < self.invited_at)
+
+    @property
+    def shown_as(self) -> str:
+        return self.user.email if self.is_pending else str(self.user)
+
     def standing(self) -> Standing:
         extra = frozenset({Power.SEE_SECRETS}) if self.sees_secrets else frozenset()
         return Standing(path=self.account.path, role=Role(self.role), extra=extra)

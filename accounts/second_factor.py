@@ -15,6 +15,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve, reverse
@@ -54,6 +55,11 @@ def fresh_records(request: HttpRequest) -> list[dict[str, Any]]:
 
 def has_one(user: User) -> bool:
     return bool(Authenticator.objects.filter(user=user, type__in=KINDS).exists())
+
+
+def of_the(person: str) -> Exists:
+    """For a query: whether the person in that column has one."""
+    return Exists(Authenticator.objects.filter(user=OuterRef(person), type__in=KINDS))
 
 
 def is_needed(user: User, by: Actor) -> bool:

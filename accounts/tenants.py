@@ -1,5 +1,6 @@
 """The tree of accounts and the people in it: made, renamed, switched off, given roles and taken out again."""
 
+from copy import copy
 from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
@@ -140,11 +141,12 @@ def add_person(
     role: Role,
     password: str | None = None,
     is_demo: bool = False,
+    invited: bool = False,
     now: datetime | None = None,
 ) -> Membership:
     """Give a person a role; whoever signs in with that address already keeps name and password."""
     may_deal_with(account, role, by)
-    return _add(account, by, email, name, role, password, is_demo, now or timezone.now())
+    return _add(account, by, email, name, role, password, is_demo, now or timezone.now(), invited=invited)
 
 
 def add_first_person(
@@ -232,6 +234,8 @@ def _add(
     password: str | None,
     is_demo: bool,
     now: datetime,
+    *,
+    invited: bool = False,
 ) -> Membership:
     role_fits(account, role)
     refuse_deleted(account)
@@ -241,10 +245,11 @@ def _add(
         if user is None:
             user = _new_user(email, name, password, is_demo=is_demo, now=now)
         membership = Membership(user=user, account=account, role=role.value)
+        membership.invited_at = now if invited else None
         cleaning.full_clean(membership, blame="email")
         membership.save()
         _staff_as_roles_say(user)
-        record(by, "person.added", membership, now)
+        record(by, "person.invited" if invited else "person.added", membership, now)
     return membership
 
 
@@ -266,10 +271,15 @@ def _new_user(email: str, name: str, password: str | None, *, is_demo: bool, now
     return user
 
 
+def is_at_home(account: Account, role: Role) -> bool:
+    """Whether an account of that kind has people of that role."""
+    home = {Role.SUPPORT: Kind.PLATFORM, Role.RESELLER: Kind.RESELLER}.get(role)
+    return home is None or account.kind == home
+
+
 def role_fits(account: Account, role: Role) -> None:
     """Support belongs to the platform, resellers to a reseller: elsewhere the name would promise too much."""
-    home = {Role.SUPPORT: Kind.PLATFORM, Role.RESELLER: Kind.RESELLER}.get(role)
-    if home is not None and account.kind != home:
+    if not is_at_home(account, role):
         raise Invalid("role", f"A {account.kind} has nobody with the role {role.value}.")
 
 
@@ -288,8 +298,13 @@ def may_deal_with(account: Account, role: Role, by: Actor) -> None:
     """Refuse to whoever may not give and take this role in that account."""
     if not by.may(Power.EDIT_PEOPLE, account.path):
         raise Forbidden
-    if not any(s.covers(account.path) and may_give(s.role, role) for s in by.standings):
+    if not deals_with(account, role, by):
         raise Forbidden(detail=f"Your role does not allow giving or taking the role {role.value}.")
+
+
+def deals_with(account: Account, role: Role, by: Actor) -> bool:
+    """Whether the actor may give and take this role in that account: his own rank and below."""
+    return any(s.covers(account.path) and may_give(s.role, role) for s in by.standings)
 
 
 def not_oneself(membership: Membership, by: Actor) -> None:
@@ -315,10 +330,12 @@ def _staff_as_roles_say(user: User) -> None:
 
 def record(by: Actor, verb: str, membership: Membership, now: datetime | None, **details: str) -> None:
     """Write into the account's audit what was done to one of its people."""
+    shown = copy(membership.user)
+    shown.name = "" if membership.is_pending else shown.name  # whom it names the inviter may not know
     audit.record(
         by,
         verb,
-        membership.user,
+        shown,
         account=membership.account,
         now=now,
         email=membership.user.email,

@@ -1,4 +1,4 @@
-"""People and API keys of the accounts that a manager reaches: listed, added, taken out."""
+"""API keys of the accounts that a manager reaches: listed, made, revoked."""
 
 from typing import Any
 from uuid import UUID
@@ -7,21 +7,24 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from accounts import keys, tenants
+from accounts import keys
 from accounts.guards import PageRequest, needs, refused_into
-from accounts.models import Account, ApiKey, Membership
-from accounts.roles import Power, Role, role_choices
+from accounts.models import Account, ApiKey
+from accounts.roles import Power, Role
 from accounts.scope import Actor
 
 
 class InAccountForm(forms.Form):
     """Something new in one of the accounts whose people the reader may change."""
 
-    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    account = forms.ModelChoiceField(
+        Account.objects.none(), to_field_name="slug", empty_label=None, label=gettext_lazy("Account")
+    )
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,75 +32,28 @@ class InAccountForm(forms.Form):
         self.fields["account"].queryset = accounts  # type: ignore[attr-defined]
 
 
-class PersonForm(InAccountForm):
-    email = forms.EmailField(label="E-mail", help_text="He signs in with it.")
-    name = forms.CharField(max_length=120)
-    role = forms.ChoiceField(choices=role_choices)
-    password = forms.CharField(
-        required=False,
-        label="First password",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Empty: he sets his own by “I cannot sign in”.",
-    )
-
-
 class KeyForm(InAccountForm):
-    name = forms.CharField(max_length=50, help_text="Which program uses it.")
-    role = forms.ChoiceField(choices=[(role.value, role.value.capitalize()) for role in keys.ROLES])
+    name = forms.CharField(
+        max_length=50, label=gettext_lazy("Name"), help_text=gettext_lazy("Which program uses it.")
+    )
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"), choices=[(role.value, role.value.capitalize()) for role in keys.ROLES]
+    )
     networks = forms.CharField(
         required=False,
-        label="Only from these networks",
+        label=gettext_lazy("Only from these networks"),
         widget=forms.Textarea(attrs={"rows": 2, "class": "mono"}),
-        help_text="One a line. Empty: from anywhere.",
+        help_text=gettext_lazy("One a line. Empty: from anywhere."),
     )
     expires_at = forms.DateTimeField(
         required=False,
-        label="Ends on",
+        label=gettext_lazy("Ends on"),
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="Empty: never.",
+        help_text=gettext_lazy("Empty: never."),
     )
 
     def clean_networks(self) -> list[str]:
         return str(self.cleaned_data["networks"]).split()
-
-
-@needs(Power.EDIT_PEOPLE)
-def people(request: PageRequest) -> HttpResponse:
-    members = Membership.objects.reachable_by(request.actor, Power.EDIT_PEOPLE).select_related(
-        "user", "account"
-    )
-    context = {"section": "people", "members": members.order_by("account__path", "user__name")[:500]}
-    return render(request, "accounts/people.html", {**context, "me": request.actor.user})
-
-
-@sensitive_post_parameters("password")
-@needs(Power.EDIT_PEOPLE)
-def person_add(request: PageRequest) -> HttpResponse:
-    form = PersonForm(request.POST or None, actor=request.actor, initial={"role": Role.USER.value})
-    if request.method == "POST" and form.is_valid():
-        with refused_into(form):
-            kept = form.cleaned_data
-            member = tenants.add_person(
-                kept["account"],
-                by=request.actor,
-                email=kept["email"],
-                name=kept["name"],
-                role=Role(kept["role"]),
-                password=kept["password"] or None,
-            )
-            messages.success(request, f"{member.user} is {member.role} of {member.account}.")
-            return redirect("people")
-    return render(request, "accounts/person_add.html", {"section": "people", "form": form})
-
-
-@require_POST
-@needs(Power.EDIT_PEOPLE)
-def person_remove(request: PageRequest, slug: str, code: UUID) -> HttpResponse:
-    reach = Membership.objects.visible_to(request.actor).select_related("user", "account")
-    member = get_object_or_404(reach, account__slug=slug, user__code=code)
-    tenants.remove_person(member, by=request.actor)
-    messages.success(request, f"{member.user} has no role in {member.account} any more.")
-    return redirect("people")
 
 
 @needs(Power.EDIT_PEOPLE)
@@ -126,5 +82,5 @@ def api_key_revoke(request: PageRequest, code: UUID) -> HttpResponse:
     reach = ApiKey.objects.visible_to(request.actor).select_related("account")
     key = get_object_or_404(reach, code=code)
     keys.revoke(key, by=request.actor)
-    messages.success(request, f"The key {key.name} is revoked. It opens nothing any more.")
+    messages.success(request, _("The key %s is revoked. It opens nothing any more.") % key.name)
     return redirect("keys")

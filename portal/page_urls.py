@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from accounts import views as accounts
 from accounts import views_own
+from accounts import views_people as people
 from portal.pages import (
     acting,
     addresses,
@@ -157,9 +158,15 @@ urlpatterns: list[URLPattern] = [
     path("customers/<slug:slug>/delete/", customers.delete, name="customer-delete"),
     path("customers/<slug:slug>/move/", moving_customers.move, name="customer-move"),
     path("customers/<slug:slug>/restore/", customers.restore, name="customer-restore"),
-    path("people/", accounts.people, name="people"),
-    path("people/add/", accounts.person_add, name="person-add"),
-    path("people/<slug:slug>/<uuid:code>/remove/", accounts.person_remove, name="person-remove"),
+    path("people/", people.people, name="people"),
+    path("people/add/", people.invite, name="person-add"),
+    path("people/<slug:slug>/<uuid:code>/", people.person, name="person"),
+    path("people/<slug:slug>/<uuid:code>/role/", people.change_role, name="person-role"),
+    path("people/<slug:slug>/<uuid:code>/secrets/", people.give_secrets, name="person-secrets"),
+    path("people/<slug:slug>/<uuid:code>/reset/", people.reset_factor, name="person-second-factor"),
+    path("people/<slug:slug>/<uuid:code>/invite/", people.invite_again, name="person-again"),
+    path("people/<slug:slug>/<uuid:code>/switch/", people.switch, name="person-switch"),
+    path("people/<slug:slug>/<uuid:code>/remove/", people.remove, name="person-remove"),
     path("keys/", accounts.api_keys, name="keys"),
     path("keys/add/", accounts.api_key_add, name="key-add"),
     path("keys/<uuid:code>/revoke/", accounts.api_key_revoke, name="key-revoke"),

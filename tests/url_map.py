@@ -166,7 +166,8 @@ PAGES: dict[str, Args] = {
     **dict.fromkeys(("site", "site-remove", "site-closing"), site),
     "account-holidays": account,
     "key-revoke": key,
-    "person-remove": person,
+    **dict.fromkeys(("person", "person-remove", "person-role", "person-secrets", "person-again"), person),
+    **dict.fromkeys(("person-second-factor", "person-switch"), person),
 }
 
 #: Signing in, and what concerns only whoever signs in: allauth's own, by their prefixes.

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from accounts.guards import PageRequest, signed_in
+from accounts.models import Membership
 from accounts.roles import MEANS, POWERS, RANK, Power, Role
 
 #: The powers that a role adds to those of the one before it.
@@ -49,8 +50,10 @@ def powers(request: PageRequest) -> HttpResponse:
         for lowest, rows in groupby(power_rows(), key=lambda row: row.lowest)
     ]
     manages = request.actor.may_anywhere(Power.SEE_ACCOUNT)
+    seers = Membership.objects.reachable_by(request.actor, Power.EDIT_PEOPLE).filter(sees_secrets=True)
     context = {
         "section": "powers",
+        "seers": seers.select_related("user", "account").order_by("account__path", "user__email"),
         "groups": groups,
         "roles": [role.value.capitalize() for role in RANK],
         "own": {standing.role.value.capitalize() for standing in request.actor.standings},
