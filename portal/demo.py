@@ -30,7 +30,18 @@ from devices.phone import KeyKind
 from devices.user_agent import parse_agent, product_name
 from portal.demo_facts import DemoFacts
 from portal.demo_scans import scan
-from provisioning import claims, draining, entering, incidents, locking, quarters, retiring, sites, windows
+from provisioning import (
+    claims,
+    draining,
+    entering,
+    incidents,
+    letters,
+    locking,
+    quarters,
+    retiring,
+    sites,
+    windows,
+)
 from provisioning.gate import KeyKind as Failure
 from provisioning.gate import TokenKind
 from provisioning.models import CheckInHour, Incident, IncidentStep, Token
@@ -122,6 +133,10 @@ class _Filling:
             actor = self.actors[row["email"]] = actor_of(made.user)
             if role is Role.MANAGER:
                 self.managers[slug] = actor
+        for row in self.data["notices"]:
+            by = actor_of(User.objects.get(email=row["by"]))
+            assert by.user is not None
+            letters.choose(by.user, by=by, choices=row["choices"], now=self.start)
 
     def _settings(self) -> None:
         support = self.actors[self.data["people"][0]["email"]]

@@ -64,6 +64,7 @@ LISTS = (
     "/incidents/",
     "/incidents/{incident}/",
     "/audit/",
+    "/customers/",
     "/people/",
     "/keys/",
 )
