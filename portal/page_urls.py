@@ -71,6 +71,7 @@ urlpatterns: list[URLPattern] = [
     path("phones/<uuid:code>/lines/", lines.lines, name="phone-lines"),
     path("phones/<uuid:code>/profile/", lines.profile, name="phone-profile"),
     path("phones/<uuid:code>/files/", files.files, name="phone-files"),
+    path("phones/<uuid:code>/files/uncover/", files.uncover, name="phone-file-uncovered"),
     path("phones/<uuid:code>/settings/", settings.of_phone, name="phone-settings"),
     path("phones/<uuid:code>/log/", log.log, name="phone-log"),
     path("phones/<uuid:code>/advanced/", phone.advanced, name="phone-advanced"),

@@ -101,7 +101,7 @@ def files(device: Device, *, by: Actor) -> list[Shown]:
     lost: dict[int, str] = {}
     phone = _inputs([device.pk], lost).get(device.pk)
     if phone is None:
-        raise Refusal("E13", f"The files of {device} cannot be made: {lost[device.pk]}.", code="no-files")
+        raise unmade(device, lost[device.pk])
     living = tokens.living(device.pk)
     revision = Lock.objects.values_list("files_revision", flat=True).get(pk=device.pk)
     build = tokens.build(living[-1], revision) if living else 0
@@ -109,10 +109,46 @@ def files(device: Device, *, by: Actor) -> list[Shown]:
         _compiled(phone, device)  # what its real secrets forbid, their masks would not
         found = _compiled(_masked(phone, phone, _sees_raw(by, device)), device, build=build)
     except CompileError as error:
-        raise Refusal("E13", f"The files of {device} cannot be made: {error}.", code="no-files") from error
+        raise unmade(device, error) from error
     return [
         Shown(name, file.content_type, len(file.body), _lines(file)) for name, file in sorted(found.items())
     ]
+
+
+def unmade(device: Device, why: object) -> Refusal:
+    """The refusal to show files that cannot be made."""
+    return Refusal("E13", f"The files of {device} cannot be made: {why}.", code="no-files")
+
+
+def between(device: Device, other: Device, *, by: Actor) -> PhoneDiff:
+    """What stands otherwise in this phone's files than in another one's of its family, both masked.
+
+    Files are held against each other by their names without the MAC. A secret that the other phone does not
+    have has a mask of its own.
+    """
+    for one in (device, other):
+        _needs(by, one.account)
+    if device.family != other.family:
+        raise Refusal("input", "Only phones of one make can be compared.", code="other-family")
+    lost: dict[int, str] = {}
+    phones = _inputs([device.pk, other.pk], lost)
+    raw = _sees_raw(by, device) and _sees_raw(by, other)
+    found: list[dict[str, CompiledFile]] = []
+    for one in (other, device):
+        if one.pk not in phones:
+            raise unmade(one, lost[one.pk])
+        try:
+            _compiled(phones[one.pk], one)
+            files_ = _compiled(_masked(phones[one.pk], phones[other.pk], raw), one)
+        except CompileError as error:
+            raise unmade(one, error) from error
+        found.append({name.replace(one.mac, "{mac}"): file for name, file in files_.items()})
+    theirs, own = found
+    diffs = (
+        _file_diff(name.replace("{mac}", device.mac), theirs.get(name), own.get(name))
+        for name in sorted({*theirs, *own})
+    )
+    return PhoneDiff(device, [diff for diff in diffs if diff.lines])
 
 
 def of_change(change: Callable[[], object], *, by: Actor, account: Account) -> Preview:

@@ -156,6 +156,7 @@ PAGES: dict[str, Args] = {
     "phone-link-end": unlock_link,
     "unlock-link": no_secret,
     "phone-files": phone,
+    "phone-file-uncovered": phone,
     "phone-settings": phone,
     "settings": _none,
     "approval": approval,

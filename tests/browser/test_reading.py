@@ -14,6 +14,7 @@ from tests.world import World, actor
 
 # Addresses that take forms only, or lead elsewhere.
 NO_PAGE = {"theme", "my-phone-allow", "phone-allow", "phone-lock", "approval", "window-close"}
+NO_PAGE |= {"phone-file-uncovered"}
 NO_PAGE |= {"phone-profile", "incident-note", "incident-close"}
 NO_PAGE |= {"customer-act", "acting-stop"}
 NO_PAGE |= {"directory-export", "directory-extension", "phones-import-sample", "phone-import-bad"}
