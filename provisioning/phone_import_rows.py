@@ -7,6 +7,7 @@ the two cannot disagree about anything but what has changed between them.
 import difflib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -19,12 +20,15 @@ from accounts import cleaning
 from accounts.models import User
 from accounts.refusals import Invalid, Refusal
 from accounts.roles import Power
+from accounts.sealing import SealError
 from devices import extensions, keys, secrets
 from devices.appearances import check_fits
 from devices.catalog import Model, catalog
 from devices.family import squeeze
 from devices.models import Appearance, Device, Extension, Profile, Site
+from devices.phone import Line, PhoneSettings, SipServer
 from provisioning import entering, ledger, locking, policies, sentences
+from provisioning.carrying import CompileError, check_settings
 from provisioning.gate import State
 from provisioning.models import Lock
 from provisioning.phone_import_around import Around, bare_mac
@@ -154,6 +158,7 @@ def _read(row: PhoneRow, mac: str, around: Around) -> tuple[Wanted, list[str]]:
         new_extension=new_extension,
     )
     _refuse_misfit(wanted, around)
+    _refuse_uncarried(wanted)
     return wanted, notes
 
 
@@ -303,6 +308,39 @@ def _refuse_misfit(wanted: Wanted, around: Around) -> None:
         around.fits[kind] = _misfit(wanted.family, wanted.model, profile, has_line, around)
     if why := around.fits[kind]:
         raise Invalid("profile" if profile is not None else "extension", why)
+
+
+def _refuse_uncarried(wanted: Wanted) -> None:
+    """Refuse what the phone's file cannot carry, as it is refused once the phone gets its line or profile."""
+    family = catalog().families[wanted.family]
+    extension, new = wanted.extension, wanted.new_extension
+    lines: tuple[Line, ...] = ()
+    if extension is not None:
+        # One whose secret no key opens is no reason against this row; publishing names it.
+        with suppress(SealError):
+            secret = extensions.secret_of(extension)
+            lines = (_line(extension.username, extension.auth_name, extension.display_name, secret),)
+    elif new is not None:
+        lines = (_line(new["username"], new["auth_name"], new["display_name"], new["secret"]),)
+    elif wanted.profile is None:
+        return
+    phone = PhoneSettings(
+        mac=wanted.mac,
+        family=wanted.family,
+        model=wanted.model,
+        name=wanted.name,
+        sip=SipServer("sip.invalid"),
+        lines=lines,
+    )
+    try:
+        check_settings(phone, family)
+    except CompileError as error:
+        name = error.field.rpartition(".")[2]
+        raise Invalid("extension" if name == "username" else name, f"{error.reason}.") from error
+
+
+def _line(username: str, auth_name: str, display_name: str, secret: str) -> Line:
+    return Line(1, username, auth_name or username, secret, display_name=display_name)
 
 
 def _misfit(family: str, model: str, profile: Profile | None, has_line: bool, around: Around) -> str:

@@ -64,6 +64,8 @@ def test_a_good_row_says_which_phone_it_is_and_how_it_will_be_locked(acme: Accou
         ({"secret": SECRET}, "extension", "no extension"),
         ({"name": "x" * 121}, "name", "121 characters"),
         ({"name": "a\u2028b"}, "name", "U+2028"),
+        ({"name": "%NULL%", "extension": "201", "secret": SECRET}, "name", "take this text as a reset"),
+        ({"extension": "201", "secret": "%NULL%"}, "secret", "take this text as a reset"),
         ({"ship_on": "12/01/2026"}, "ship_on", "Write the day as"),
         ({"ship_on": "2026-02-31"}, "ship_on", "no such day"),
         ({"ship_on": "2001-01-01"}, "ship_on", "passed"),
