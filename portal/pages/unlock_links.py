@@ -62,7 +62,7 @@ class LinkForm(forms.Form):
 def make(request: PageRequest, code: UUID) -> HttpResponse:
     """Make a link for this phone; it is shown on the answer, and never again."""
     device = find_phone(request, code)
-    form = LinkForm(request.POST if request.method == "POST" else None)
+    form = LinkForm(request.POST if request.method == "POST" else None, label_suffix="")
     now = timezone.now()
     made = None
     if request.method == "POST" and form.is_valid():
