@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Account
 from devices.models import Device
@@ -81,7 +83,9 @@ def _open_cards(now: datetime) -> list[Item]:
 def _tried(card: Approval, now: datetime) -> str:
     at = sentences.when(card.last_try_at, card.account.time_zone, now=now)
     where = card.origins[0]["address"] if card.origins else ""
-    return f"from {where}, last {at}" if where else f"last {at}"
+    if not where:
+        return _("last {at}").format(at=at)
+    return _("from {where}, last {at}").format(where=where, at=at)
 
 
 def _open_clones(now: datetime) -> list[Item]:
@@ -93,44 +97,49 @@ def _open_clones(now: datetime) -> list[Item]:
         device, since = token.device, token.clone_since
         assert device is not None
         assert since is not None
-        said = sentences.when(since, device.account.time_zone, now=now)
-        found.setdefault(
-            device.pk, Item(f"clone-{token.pk}-{int(since.timestamp())}", device, f"since {said}")
-        )
+        at = sentences.when(since, device.account.time_zone, now=now)
+        said = _("since {at}").format(at=at)
+        found.setdefault(device.pk, Item(f"clone-{token.pk}-{int(since.timestamp())}", device, said))
     return list(found.values())
 
 
 def _cards_said(cards: Sequence[Item], in_all: int) -> str:
     if not cards:
         return ""
-    head = _say(
-        len(cards),
+    head = ngettext(
         "A phone asked from a new place and was refused:",
-        "{} phones asked from a new place and were refused:",
-    )
-    tail = "It stays so until you approve it; what works goes on working. Deny what is not yours."
-    more = f"\nIn all {in_all} phones wait for an answer." if in_all > len(cards) else ""
+        "{count} phones asked from a new place and were refused:",
+        len(cards),
+    ).format(count=len(cards))
+    tail = _("It stays so until you approve it; what works goes on working. Deny what is not yours.")
+    more = ""
+    if in_all > len(cards):
+        more = "\n" + _("In all {count} phones wait for an answer.").format(count=in_all)
     return f"{head}\n\n{_listed(cards)}\n\n{tail}{more}\n{settings.PORTAL_URL}/approvals/"
 
 
 def _clones_said(clones: Sequence[Item]) -> str:
     if not clones:
         return ""
-    head = _say(
-        len(clones),
+    head = ngettext(
         "Two parties fetch the file of a phone, so a copy of it may be in other hands:",
-        "Two parties each fetch the files of {} phones, so copies of them may be in other hands:",
-    )
-    tail = "Both are served until somebody says which one is right, for at most 30 days."
+        "Two parties each fetch the files of {count} phones, so copies of them may be in other hands:",
+        len(clones),
+    ).format(count=len(clones))
+    tail = _("Both are served until somebody says which one is right, for at most 30 days.")
     return f"{head}\n\n{_listed(clones, with_links=True)}\n\n{tail}"
 
 
 def _waiting_subject(account: Account, cards: Sequence[Item], clones: Sequence[Item]) -> str:
     if clones:
-        words = _say(len(clones), "a phone may have been copied", "{} phones may have been copied")
+        words = ngettext(
+            "a phone may have been copied", "{count} phones may have been copied", len(clones)
+        ).format(count=len(clones))
     else:
-        words = _say(len(cards), "a phone waits for your answer", "{} phones wait for your answer")
-    return f"{account}: {words}"
+        words = ngettext(
+            "a phone waits for your answer", "{count} phones wait for your answer", len(cards)
+        ).format(count=len(cards))
+    return _of_account(account, words)
 
 
 # --- hourly: polls from a new address ----------------------------------------------------------------------
@@ -156,22 +165,26 @@ def _at_new_places(account: Account, phones: list[Any], now: datetime) -> list[I
         device = event.device
         assert device is not None
         at = sentences.when(event.at, account.time_zone, now=now)
-        items.setdefault(device.pk, Item("", device, f"from {event.address}, {at}"))
+        items.setdefault(
+            device.pk, Item("", device, _("from {where}, {at}").format(where=event.address, at=at))
+        )
     return list(items.values())
 
 
 def _new_places_said(account: Account, found: list[Item]) -> tuple[str, str]:
-    head = _say(
-        len(found),
+    head = ngettext(
         "A phone fetched its file from an address that is new for it:",
-        "{} phones fetched their files from addresses that are new for them:",
-    )
-    tail = (
+        "{count} phones fetched their files from addresses that are new for them:",
+        len(found),
+    ).format(count=len(found))
+    tail = _(
         "Nothing to do if somebody took the phone there. If not, its private URL may be in other hands:"
         " take it back on its page."
     )
-    subject = _say(len(found), "a phone at a new address", "{} phones at new addresses")
-    return f"{account}: {subject}", f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
+    subject = ngettext("a phone at a new address", "{count} phones at new addresses", len(found)).format(
+        count=len(found)
+    )
+    return _of_account(account, subject), f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
 
 
 # --- daily: factory resets at home (R4) --------------------------------------------------------------------
@@ -192,24 +205,35 @@ def _of_resets(now: datetime) -> None:
             device = claim.device
             if device is not None and device.account_id == account.pk and since < claim.at <= morning:
                 at = sentences.when(claim.at, account.time_zone, now=now)
-                newest[device.pk] = Item("", device, f"from {claim.address}, {at}")
+                newest[device.pk] = Item(
+                    "", device, _("from {where}, {at}").format(where=claim.address, at=at)
+                )
         found = list(newest.values())
         if not found:
             continue
-        head = _say(
-            len(found),
+        head = ngettext(
             "A phone was set up anew at the place it is locked to, as after a factory reset (R4):",
-            "{} phones were set up anew at the places they are locked to, as after a factory reset (R4):",
-        )
-        tail = (
+            "{count} phones were set up anew at the places they are locked to, as after a factory reset"
+            " (R4):",
+            len(found),
+        ).format(count=len(found))
+        tail = _(
             "Nothing to do if somebody did that. If not, somebody at that place may have fetched a phone's"
             " file: look at its log, and take the phone back."
         )
-        subject = _say(len(found), "a phone was set up anew", "{} phones were set up anew")
+        subject = ngettext("a phone was set up anew", "{count} phones were set up anew", len(found)).format(
+            count=len(found)
+        )
         body = f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
         with transaction.atomic():
             if _take(account, telling.RESETS, due=since, at=morning, names=[]) is not None:
-                _put(About.RESETS, account, f"{account}: {subject}", body, at=morning)
+                _put(
+                    About.RESETS,
+                    account,
+                    _of_account(account, subject),
+                    body,
+                    at=morning,
+                )
 
 
 # --- Mondays: unlocks without an end -----------------------------------------------------------------------
@@ -225,24 +249,34 @@ def _of_open_ends(now: datetime) -> None:
         found = [
             Item("", lock.device, _open_said(lock, now)) for lock in locks if lock.device.account == account
         ]
-        head = _say(
-            len(found),
+        head = ngettext(
             "A phone has been unlocked until its first fetch for more than 7 days:",
-            "{} phones have been unlocked until their first fetch for more than 7 days:",
-        )
-        tail = "Whoever asks first is let in, however long that takes. Lock again what is not needed."
-        subject = _say(len(found), "a phone is still unlocked", "{} phones are still unlocked")
+            "{count} phones have been unlocked until their first fetch for more than 7 days:",
+            len(found),
+        ).format(count=len(found))
+        tail = _("Whoever asks first is let in, however long that takes. Lock again what is not needed.")
+        subject = ngettext(
+            "a phone is still unlocked", "{count} phones are still unlocked", len(found)
+        ).format(count=len(found))
         body = f"{head}\n\n{_listed(found, with_links=True)}\n\n{tail}"
         morning = _morning(account, now)
         with transaction.atomic():
             if _take(account, telling.OPEN_ENDS, due=morning, at=now, names=[]) is not None:
-                _put(About.OPEN_ENDS, account, f"{account}: {subject}", body, at=morning)
+                _put(
+                    About.OPEN_ENDS,
+                    account,
+                    _of_account(account, subject),
+                    body,
+                    at=morning,
+                )
 
 
 def _open_said(lock: Lock, now: datetime) -> str:
     assert lock.grant_given_at is not None
     since = sentences.when(lock.grant_given_at, lock.device.account.time_zone, now=now)
-    return f"since {since}, for {lock.grant_origin or 'any address'}"
+    if not lock.grant_origin:
+        return _("since {since}, for any address").format(since=since)
+    return _("since {since}, for {origin}").format(since=since, origin=lock.grant_origin)
 
 
 # --- inside ------------------------------------------------------------------------------------------------
@@ -301,9 +335,9 @@ def _listed(items: Sequence[Item], *, with_links: bool = False) -> str:
         if with_links:
             lines.append(f"    {settings.PORTAL_URL}/phones/{item.device.code}/")
     if len(items) > NAMED:
-        lines.append(f"  and {len(items) - NAMED} more")
+        lines.append("  " + _("and {count} more").format(count=len(items) - NAMED))
     return "\n".join(lines)
 
 
-def _say(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many.format(count)
+def _of_account(account: Account, words: str) -> str:
+    return _("{account}: {words}").format(account=account, words=words)

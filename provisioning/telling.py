@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import POWERS, Power, Role
@@ -53,29 +55,31 @@ def of_own_unlock(device: Device, *, owner: str, now: datetime) -> int:
     """E2: tell the managers that an owner lets his phone set itself up again; returns how many are told."""
     lock = Lock.objects.select_related("device__account").get(pk=device.pk)
     until = sentences.when(lock.grant_until, device.account.time_zone, now=now) if lock.grant_until else ""
-    where = f"from {lock.grant_origin} only" if lock.grant_origin else "from any address"
-    page = f"{settings.PORTAL_URL}/phones/{device.code}/"
-    body = (
-        f"{owner} lets {device} set itself up again, once, {where}"
-        + (f", until {until}" if until else "")
-        + f".\n\nNothing to do if that is right. If not, lock it again:\n{page}\n"
+    if lock.grant_origin:
+        head = _("{owner} lets {phone} set itself up again, once, from {origin} only, until {until}.")
+    else:
+        head = _("{owner} lets {phone} set itself up again, once, from any address, until {until}.")
+    head = head.format(
+        owner=owner, phone=device, origin=lock.grant_origin, until=until or _("its first fetch")
     )
+    page = f"{settings.PORTAL_URL}/phones/{device.code}/"
+    body = f"{head}\n\n{_('Nothing to do if that is right. If not, lock it again:')}\n{page}\n"
     given = int(lock.grant_given_at.timestamp()) if lock.grant_given_at else 0
-    name, subject = f"{device.code} {given}", f"{owner} unlocked {device}"
-    letter = Letter(About.OWN_UNLOCKS, device.account, name, subject, body)
+    subject = _("{owner} unlocked {phone}").format(owner=owner, phone=device)
+    letter = Letter(About.OWN_UNLOCKS, device.account, f"{device.code} {given}", subject, body)
     return _tell(letter, managers_of(device), now=now)
 
 
 def of_yielded(account: Account, *, phone: str, now: datetime | None = None) -> int:
     """E10: tell the managers that a phone of theirs, which nobody ever set up, has given its MAC away."""
     now = now or timezone.now()
-    body = (
-        f"{phone} was entered in {account} and was not set up within 30 days. Now somebody else has entered"
+    body = _(
+        "{phone} was entered in {account} and was not set up within 30 days. Now somebody else has entered"
         " its MAC, so it was removed from your phones.\n\nNothing to do if you never had this phone. If it is"
         " yours, ask your provider: it can be moved back to you.\n"
-    )
+    ).format(phone=phone, account=account)
     name = f"{account.code} {now:%Y%m%d} {phone}"[:80]
-    letter = Letter(About.YIELDED, account, name, f"{phone} was removed", body)
+    letter = Letter(About.YIELDED, account, name, _("{phone} was removed").format(phone=phone), body)
     return _tell(letter, managers_in(account), now=now)
 
 
@@ -94,13 +98,14 @@ def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
         told.at = now
         told.save(update_fields=["at"])
         entries = AuditEntry.objects.filter(account=account, verb="device.not-added", at__gt=since)
-        body = (
-            f"In the last 24 hours {account} tried to add {entries.count()} MACs that are in use elsewhere."
-            f" The last one was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps"
-            f" somebody looks for phones of others. The MACs stand in the audit of {account.slug}.\n"
-        )
+        body = _(
+            "In the last 24 hours {account} tried to add {count} MACs that are in use elsewhere. The last one"
+            " was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps somebody looks for"
+            " phones of others. The MACs stand in the audit of {slug}.\n"
+        ).format(account=account, count=entries.count(), by=by, slug=account.slug)
         name = f"{account.code} {int(now.timestamp())}"
-        letter = Letter(About.REFUSED_MACS, account, name, f"{account} asks for MACs of others", body)
+        subject = _("{account} asks for MACs of others").format(account=account)
+        letter = Letter(About.REFUSED_MACS, account, name, subject, body)
         people = letters.put(letter, supporters.order_by("email"), at=now)
     send(now, to=people)
     return len(people)
@@ -117,22 +122,39 @@ def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
         phone.mac: phone for phone in Device.objects.filter(account=account, mac__in=[k.label for k in keys])
     }
     until = sentences.when(ban.ends_at, account.time_zone, now=now)
-    blocked = ban.kind == Ban.Kind.BLOCKED
-    phones = f"{living} phones of yours live" if living != 1 else "One phone of yours lives"
-    effect = "Blocked, they get nothing at all." if blocked else "What works goes on; new setups are refused."
-    lines = [f"{ban.network} is {ban.kind} until {until}. {phones} there. {effect}", ""]
-    lines += [f"Why: {ban.reason}"] if ban.reason else []
-    lines.append(f"{len(keys)} different failures were counted there in the last hour.")
+    kind = ban.get_kind_display().lower()
+    phones = ngettext(
+        "One phone of yours lives there.", "{count} phones of yours live there.", living
+    ).format(count=living)
+    effect = _("What works goes on; new setups are refused.")
+    if ban.kind == Ban.Kind.BLOCKED:
+        effect = _("Blocked, they get nothing at all.")
+    head = _("{network} is {kind} until {until}.").format(network=ban.network, kind=kind, until=until)
+    lines = [f"{head} {phones} {effect}", ""]
+    lines += [_("Why: {reason}").format(reason=ban.reason)] if ban.reason else []
+    lines.append(
+        ngettext(
+            "{count} failure was counted there in the last hour.",
+            "{count} different failures were counted there in the last hour.",
+            len(keys),
+        ).format(count=len(keys))
+    )
     lines += [
-        f"- {own[key.label]}, yours, last {sentences.when(key.last_at, account.time_zone, now=now)}"
+        _("- {phone}, yours, last {at}").format(
+            phone=own[key.label], at=sentences.when(key.last_at, account.time_zone, now=now)
+        )
         for key in keys
         if key.label in own
     ]
     others = Counter(key.kind for key in keys if key.label not in own)
-    lines += [f"- {count} of others: {standing.KINDS[KeyKind(kind)]}" for kind, count in others.most_common()]
+    lines += [
+        _("- {count} of others: {what}").format(count=count, what=standing.KINDS[KeyKind(key)])
+        for key, count in others.most_common()
+    ]
     page = f"{settings.PORTAL_URL}/addresses/?{urlencode({'address': ban.network})}"
-    lines += ["", "What stands against it, and who can end it:", page, ""]
-    name, subject = f"{account.pk} {ban.code}", f"{ban.network} is {ban.kind}"
+    lines += ["", _("What stands against it, and who can end it:"), page, ""]
+    name = f"{account.pk} {ban.code}"
+    subject = _("{network} is {kind}").format(network=ban.network, kind=kind)
     letter = Letter(About.BANS, account, name, subject, "\n".join(lines))
     people = managers_in(account)
     if not people and (incident := _incident_of(About.BANS, account, name)):
@@ -146,11 +168,17 @@ def of_incident(incident: Incident, *, now: datetime) -> int:
         return 0
     people, words = managers_in(incident.account), incident_words.describe(incident, now=now)
     since = sentences.when(incident.opened_at, incident.account.time_zone, now=now)
-    lines = [f"{incident.title}", "", f"{incident.account}, since {since}. {words.consequence}"]
-    lines += [words.next] if words.next else [f"It is over: {incident.how_ended}"]
+    lines = [
+        f"{incident.title}",
+        "",
+        _("{account}, since {since}.").format(account=incident.account, since=since)
+        + f" {words.consequence}",
+    ]
+    over = _("It is over: {how}").format(how=incident.how_ended)
+    lines += [words.next or over]
     lines += ["", *(f"- {fact.label}: {fact.text}" for fact in words.facts[:MOST_FACTS])]
     page = f"{settings.PORTAL_URL}/incidents/{incident.code}/"
-    lines += ["", "What becomes known later, and a place for notes:", page, ""]
+    lines += ["", _("What becomes known later, and a place for notes:"), page, ""]
     name = f"{incident.account_id} {incident.code}"
     letter = Letter(About.INCIDENTS, incident.account, name, incident.title, "\n".join(lines))
     if not people:
@@ -162,9 +190,15 @@ def of_job(job: Job, *, now: datetime) -> int:
     """Tell whoever started it that work on many phones has come to its end, if he wants to hear of that."""
     starter = User.objects.filter(pk=job.actor.get("user"), is_active=True)
     page = f"{settings.PORTAL_URL}/jobs/{job.code}/"
-    left_out = f" {job.skipped} were skipped; the page says why." if job.skipped else ""
-    body = f"{job.get_kind_display()}: {job.done} of {job.total} phones are done.{left_out}\n{page}\n"
-    subject = f"{job.account}: {job.get_kind_display().lower()} of {job.total} phones has finished"
+    words = {"account": job.account, "kind": job.get_kind_display(), "done": job.done, "total": job.total}
+    body = _("{kind}: {done} of {total} phones are done.").format(**words)
+    if job.skipped:
+        skipped = ngettext("{count} was skipped", "{count} were skipped", job.skipped).format(
+            count=job.skipped
+        )
+        body += " " + _("{skipped}; the page says why.").format(skipped=skipped)
+    body += f"\n{page}\n"
+    subject = _("{account}: {kind}, {total} phones, has finished").format(**words)
     return _tell(Letter(About.JOBS, job.account, str(job.code), subject, body), starter, now=now)
 
 
@@ -202,7 +236,9 @@ def _incident_of(kind: About, account: Account, name: str) -> Incident | None:
 
 def _note_told(incident: Incident, told: Sequence[User], now: datetime) -> None:
     names = ", ".join(person.name or person.email for person in told)
-    said = f"{names}, by e-mail." if names else "Nobody: the account has no manager, nor has one above it."
+    said = _("Nobody: the account has no manager, nor has one above it.")
+    if names:
+        said = _("{names}, by e-mail.").format(names=names)
     incidents.step(incident, IncidentStep.What.TOLD, said, at=now)
 
 
