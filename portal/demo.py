@@ -37,6 +37,8 @@ from provisioning import (
     incidents,
     letters,
     locking,
+    phone_import,
+    phone_import_table,
     quarters,
     retiring,
     sites,
@@ -110,6 +112,7 @@ class _Filling:
             self._scans()
             self._incidents()
         self._kept_out()
+        self._list(**self.data["list"])
         locking.sweep(self.now)
         for phone in self.data["phones"]:
             self._state(entered[phone["mac"]], phone)
@@ -325,6 +328,16 @@ class _Filling:
             by=self.actors[asked["by"]],
             reason=asked["reason"],
             length=timedelta(days=asked["days"]),
+            now=self.now,
+        )
+
+    def _list(self, account: str, by: str, file: str, table: str) -> None:
+        """A list of phones that was sent, and waits for its Yes."""
+        phone_import.look(
+            self.accounts[account],
+            phone_import_table.read(table.encode()),
+            by=self.actors[by],
+            file_name=file,
             now=self.now,
         )
 

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.utils import timezone
 
+from accounts.authentication import actor_of
 from accounts.models import Account, AuditEntry, Membership, User
 from accounts.roles import Role
 from devices import keys
@@ -20,10 +21,10 @@ from devices.models import Appearance, Device, Extension, Site
 from devices.settings_tree import phone_settings
 from devices.user_agent import parse_agent
 from portal import demo
-from provisioning import claims, clones, replaying
+from provisioning import claims, clones, phone_import, replaying
 from provisioning.compiling import compile_full
 from provisioning.gate import Outcome
-from provisioning.models import Approval, DeviceEvent, Incident, LastSeen, Lock, Proof, Window
+from provisioning.models import Approval, DeviceEvent, ImportDraft, Incident, LastSeen, Lock, Proof, Window
 from security.models import Ban
 from security.networks import parse_address
 from security.pressure import RULES, Rules
@@ -195,6 +196,20 @@ def test_a_filling_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) ->
         demo.fill(trial=False)
 
     assert not Account.objects.exists()
+
+
+def test_a_list_of_phones_waits_with_three_bad_rows(facts: demo.DemoFacts) -> None:
+    draft = ImportDraft.objects.select_related("account", "job").get()
+    ana = actor_of(User.objects.get(email="ana@example.org"))
+
+    found = phone_import.preview(draft, by=ana)
+
+    assert [(verdict.line, verdict.field) for verdict in found.bad] == [
+        (10, "mac"),
+        (11, "model"),
+        (12, "mac"),
+    ]
+    assert found.counts["add"] == 8
 
 
 def test_the_command_wants_to_be_allowed(capsys: pytest.CaptureFixture[str]) -> None:
