@@ -16,14 +16,14 @@ from devices.models import Device
 from portal.clone_cards import suspected_clones
 from portal.frame import THEME_COOKIE, THEMES, home_account
 from portal.pages import check_ins, incidents, pulse
-from portal.pages.phones import dressed, in_state
-from portal.pages.rows import phone_rows
 from portal.refusals import back
 from provisioning import locking, quiet_phones, resync, unknown_phones
 from provisioning.gate import Outcome, State
-from provisioning.models import Approval, DeviceEvent, Window
+from provisioning.models import Approval, DeviceEvent, Lock, Window
 
 SHOWN = 4
+LEFT_OPEN = 1000
+OPEN = Q(state=State.UNLOCKED.value, device__is_enabled=True)
 A_DAY = timedelta(days=1)
 # A phone asks for files that it has not got, at every start: that is nobody who was turned away.
 NOT_THERE = ("G5", "O0")
@@ -60,7 +60,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
     windows = Window.objects.visible_to(request.actor).open_or_coming(now).select_related("account")
     refused = turned_away(request.actor, now)
     counts = count(visible, now)
-    unlocked = dressed(request.actor, in_state(request.actor, visible, "unlocked", now))
+    going = list(windows.order_by("starts_at", "ends_at")[: 2 * SHOWN])
     waiting = Approval.objects.visible_to(request.actor).filter(status=Approval.Status.OPEN)
     suspected = len(suspected_clones(request.actor, now))
     return {
@@ -73,9 +73,9 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "locked_out": locked_out(refused).values("device").distinct().count(),
         "waiting_since": waiting.order_by("opened_at").values_list("opened_at", flat=True).first(),
         "clones": suspected,
-        "windows": list(windows.filter(starts_at__lte=now).order_by("ends_at")[:SHOWN]),
-        "coming": list(windows.filter(starts_at__gt=now).order_by("starts_at")[:SHOWN]),
-        "unlocked": phone_rows(unlocked[:SHOWN], now),
+        "windows": [window for window in going if window.starts_at <= now][:SHOWN],
+        "coming": [window for window in going if window.starts_at > now][:SHOWN],
+        "unlocked": list(unlocked(visible, now)[:SHOWN]),
         "more_unlocked": max(0, counts["unlocked"] - SHOWN),
         "open_ends": left_open(visible, now),
         "edge_problem": edge_problem(request, now),
@@ -97,6 +97,15 @@ def count(visible: QuerySet[Device], now: datetime) -> dict[str, int]:
         quiet=Count("pk", filter=late),
         due=Count("pk", filter=due),
         today=Count("pk", filter=Q(last_seen__at__gt=now - A_DAY)),
+    )
+
+
+def unlocked(visible: QuerySet[Device], now: datetime) -> QuerySet[Lock]:
+    """The locks that are open, the one whose time ends first before the others."""
+    return (
+        Lock.objects.filter(OPEN, Q(grant_until=None) | Q(grant_until__gt=now), device__in=visible)
+        .select_related("device__account")
+        .order_by(F("grant_until").asc(nulls_last=True), "device__name")
     )
 
 
@@ -137,8 +146,9 @@ def edge_problem(request: PageRequest, now: datetime) -> dict[str, Any] | None:
 
 def left_open(visible: QuerySet[Device], now: datetime) -> dict[str, Any]:
     """Unlocks without an end that nobody has used for more than 7 days."""
-    found = locking.left_open(now).filter(device__in=visible).select_related("device__account")
-    return {"count": found.count(), "first": [lock.device for lock in found[:SHOWN]]}
+    rows = locking.left_open(now).filter(device__in=visible).select_related("device__account")
+    found = [lock.device for lock in rows[:LEFT_OPEN]]
+    return {"count": len(found), "first": found[:SHOWN]}
 
 
 @require_POST
