@@ -1,6 +1,6 @@
 """What people and the clock do to one phone's lock: unlock, lock again, re-arm, quarantine, its ends."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
 from accounts import audit, cleaning
@@ -91,24 +91,34 @@ def scope_by_presence(device: Device, *, by: Actor, now: datetime) -> Network | 
     What he proved counts before the address of his request. The button says so before it is pressed. A
     program has no presence.
     """
-    if by.user is None:
-        return None
-    tried = tried_at(device, now=now)
-    here = (origin_of(parse_address(address)) for address in by.addresses)
+    return None if by.user is None else scope_among(tried_at(device, now=now), by=by)
+
+
+def scope_among(tried: list[Network], *, by: Actor) -> Network | None:
+    """As `scope_by_presence`, where it is known at which origins tries were refused."""
+    here = (origin_of(parse_address(address)) for address in by.addresses) if by.user is not None else ()
     return next((origin for origin in here if origin in tried), None)
 
 
 def tried_at(device: Device, *, now: datetime) -> list[Network]:
     """The origins at which a try of this phone was refused in the last 24 hours, the last one first."""
+    return tried_at_many([device], now=now)[device.pk]
+
+
+def tried_at_many(devices: Collection[Device], *, now: datetime) -> dict[int, list[Network]]:
+    """As `tried_at` for many phones, by their keys, in one query."""
     refused = DeviceEvent.objects.filter(
-        device=device,
-        account=device.account_id,
+        device__in=[device.pk for device in devices],
+        device__account=F("account"),
         what="request",
         outcome=Outcome.REFUSED.value,
         at__gt=now - DAY,
     ).exclude(address="")
-    newest = refused.values("address").annotate(last=Max("at")).order_by("-last")
-    return list(dict.fromkeys(origin_of(parse_address(row["address"])) for row in newest))
+    newest = refused.values("device_id", "address").annotate(last=Max("at")).order_by("-last")
+    found: dict[int, dict[Network, None]] = {device.pk: {} for device in devices}
+    for row in newest:
+        found[row["device_id"]].setdefault(origin_of(parse_address(row["address"])))
+    return {pk: list(origins) for pk, origins in found.items()}
 
 
 def _owns(device: Device, by: Actor) -> bool:

@@ -95,13 +95,24 @@ LET_IN_SINCE = (Step.LET_IN, Step.CONFIGURED)
 OFFERS = {"away": "big", "closed": "big", "late": "fold", "works": "fold"}
 
 
-def my_phone(row: PhoneRow, by: Actor, lines: list[Line], mine: OwnUnlocks | None, now: datetime) -> MyPhone:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read of all the reader's phones together, so that many cost as many queries as one."""
+
+    lines: dict[int, list[Line]]
+    tried: dict[int, list[Network]]
+    policies: dict[int, policies.Effective]
+    mine: OwnUnlocks | None
+
+
+def my_phone(row: PhoneRow, by: Actor, known: Known, now: datetime) -> MyPhone:
     """What the owner is told, and which button he gets: big, hidden in a fold, or none."""
     device = row.device
     lock: Lock = device.lock
+    lines, tried, mine = known.lines[device.pk], known.tried[device.pk], known.mine
     case = case_of(row, lines)
-    here = locking.scope_by_presence(device, by=by, now=now)
-    others = [origin for origin in locking.tried_at(device, now=now) if origin != here]
+    here = locking.scope_among(tried, by=by)
+    others = [origin for origin in tried if origin != here]
     offers = OFFERS.get(case, "")
     if offers and row.lock.suspicion and not here:
         offers = "ask"
@@ -118,7 +129,7 @@ def my_phone(row: PhoneRow, by: Actor, lines: list[Line], mine: OwnUnlocks | Non
         quiet=row.quiet,
         until=lock.grant_until if case == "ready" else None,
         started=lock.grant_given_at,
-        would_end=now + policies.effective(device.account).user_unlock_ttl,
+        would_end=now + known.policies[device.account_id].user_unlock_ttl,
         scoped_to=here,
         others=[str(origin) for origin in others][:OTHERS_NAMED],
         offers=offers,
@@ -196,16 +207,21 @@ def what_is_true(request: PageRequest, now: datetime) -> dict[str, Any]:
     zone = account.time_zone if account else "UTC"
     own = dressed(by, Device.objects.visible_to(by).filter(owner=by.user))
     rows = phone_rows(own, now)
-    steps = live_lines.lines_of([row.device for row in rows], addresses=by.addresses, now=now)
-    mine = None if by.may_anywhere(Power.UNLOCK_DEVICE) else locking.own_unlocks(by, now=now)
-    phones = [my_phone(row, by, steps[row.device.pk], mine, now) for row in rows]
+    devices = [row.device for row in rows]
+    known = Known(
+        lines=live_lines.lines_of(devices, addresses=by.addresses, now=now),
+        tried=locking.tried_at_many(devices, now=now),
+        policies=policies.effective_many({device.account for device in devices}),
+        mine=None if by.may_anywhere(Power.UNLOCK_DEVICE) else locking.own_unlocks(by, now=now),
+    )
+    phones = [my_phone(row, by, known, now) for row in rows]
     banned = kept_out(by, zone, now)
     again = min((phone.again for phone in phones if phone.again), default=SLOWLY if banned else 0)
     news = news_of(phones)
     return {
         "phones": phones,
         "banned": banned,
-        "mine": mine,
+        "mine": known.mine,
         "address": by.address,
         "presence": presence_of(request),
         "account": account,

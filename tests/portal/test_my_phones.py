@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEntry
@@ -16,7 +18,7 @@ from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent, LastSeen, Lock, Token
 from security.models import Ban
 from security.networks import parse_network
-from tests.factories import AWAY, banned, refused, tried
+from tests.factories import AWAY, banned, bind, make_phone, refused, tried
 from tests.portal.following import LOCAL, asked
 from tests.portal.test_pages import TRADE_WORDS
 from tests.tree import user_of
@@ -223,3 +225,20 @@ def test_who_manages_has_no_limit_on_his_own_phones(world: World) -> None:
     Device.objects.filter(pk=world.acme.phone.pk).update(owner=user_of(actor(world.ana)))
 
     assert "You can do this" not in text(signed_in(world.ana).get("/my-phones/"))
+
+
+def test_many_phones_cost_as_many_queries_as_one(world: World, bens: Client) -> None:
+    def queries() -> int:
+        bens.get("/my-phones/")
+        with CaptureQueriesContext(connection) as asked_for:
+            assert bens.get("/my-phones/").status_code == 200
+        return len(asked_for)
+
+    refused(world.acme.phone, AWAY)
+    one = queries()
+    for number in range(5):
+        more = make_phone(world.acme.account, by=actor(world.ana), name=f"More {number}", owner=world.ben)
+        bind(more)
+        refused(more, AWAY)
+
+    assert queries() == one
