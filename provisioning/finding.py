@@ -265,29 +265,37 @@ def count_states(
     """How many of these phones are in each state, how many in all, and how many of `state` are quiet.
 
     What a search has found are few, and are counted in one query. Elsewhere almost all phones are locked and
-    nothing else: only the others are looked at, each kind by an index of its own, so that a hundred thousand
-    are counted as fast as a page is drawn.
+    nothing else: only the others are looked at, each kind by an index of its own.
     """
     rows, fits = phones.order_by(), conditions(now)
     if searched:
         late = quiet_phones.late(now)
         fits["quiet"] = late & fits[state] if state in fits else late
-        counted: dict[str, Any] = {name: Count("pk", filter=fit) for name, fit in fits.items()}
-        return rows.aggregate(all=Count("pk"), **counted)
-    over = Count("pk", filter=Q(lock__state=State.UNLOCKED.value, lock__grant_until__lte=now))
-    others = rows.filter(lock__state__in=[known.value for known in State if known is not State.LOCKED])
-    grouped = others.values_list("lock__state", "is_enabled").annotate(count=Count("pk"), over=over)
+        sums: dict[str, Any] = {name: Count("pk", filter=fit) for name, fit in fits.items()}
+        return rows.aggregate(all=Count("pk"), **sums)
+    shut, unlocked = Q(lock__state=State.QUARANTINED.value), Q(lock__state=State.UNLOCKED.value)
+    others = [known.value for known in State if known is not State.LOCKED]
+    on = rows.filter(is_enabled=True, lock__state__in=others).annotate(kind=F("lock__state"))
+    parts = {
+        "all": rows,
+        "waiting": rows.filter(fits["waiting"]),
+        "clone": rows.filter(fits["clone"]),
+        "suspect": rows.filter(fits["suspect"]),
+        "disabled": rows.filter(is_enabled=False),
+        "disabled, quarantined": rows.filter(shut, is_enabled=False),
+        "over": rows.filter(unlocked, is_enabled=True, lock__grant_until__lte=now),
+        "quiet": quiet(in_state(rows, state, now), now),
+    }
+    counted = [
+        part.annotate(kind=Value(name)).values_list("kind").annotate(n=Count("pk"))
+        for name, part in parts.items()
+    ]
     counts = dict.fromkeys(STATES, 0)
-    other = 0
-    for name, is_enabled, count, locked_again in grouped:
-        if is_enabled or name == State.QUARANTINED.value:
-            counts[name] += count - locked_again
-        other += is_enabled and count - locked_again
-    for name in ("waiting", "clone", "suspect", "disabled"):
-        counts[name] = rows.filter(fits[name]).count()
-    counts["all"] = rows.count()
+    counts |= dict(on.values_list("kind").annotate(n=Count("pk")).union(*counted, all=True))
+    other = sum(counts[name] for name in others) - counts["over"]
+    counts["unlocked"] -= counts.pop("over")
     counts["locked"] = counts["all"] - counts["disabled"] - other
-    counts["quiet"] = in_state(rows, state, now).filter(quiet_phones.late(now)).count()
+    counts["quarantined"] += counts.pop("disabled, quarantined")
     return counts
 
 

@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from tests.bench import attacks, private_url, refusals, silence, storm, what_if
+from tests.bench import attacks, pages, private_url, refusals, silence, storm, what_if
 
 TRIALS = {
     "attacks": attacks,
+    "pages": pages,
     "private": private_url,
     "refusals": refusals,
     "silence": silence,
