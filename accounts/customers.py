@@ -1,11 +1,11 @@
-"""A new customer with the first person who manages it, in one step."""
+"""A new customer, with the first person who manages it invited, in one step."""
 
 from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import tenants
+from accounts import invitations, tenants
 from accounts.models import Account
 from accounts.roles import Role
 from accounts.scope import Actor
@@ -23,7 +23,10 @@ def take_on(
     person: str = "",
     now: datetime | None = None,
 ) -> Account:
-    """Make the account, and give its first manager (of a reseller: its first reseller) a role in it."""
+    """Make the account, and invite its first manager (of a reseller: its first reseller) by e-mail.
+
+    An invitation that cannot be sent is refused (`mail-away`) when all is there: it can be sent again.
+    """
     now = now or timezone.now()
     with transaction.atomic():
         account = tenants.create_account(
@@ -31,7 +34,6 @@ def take_on(
         )
         if email:
             role = Role.RESELLER if account.kind == Account.Kind.RESELLER else Role.MANAGER
-            tenants.add_person(
-                account, by=by, email=email, name=person or email.partition("@")[0], role=role, now=now
-            )
+            name = person or email.partition("@")[0]
+            invitations.invite(account, by=by, email=email, name=name, role=role, now=now)
     return account

@@ -41,11 +41,12 @@ def managers_of(device: Device) -> list[User]:
 
 
 def managers_in(account: Account) -> list[User]:
-    """The people nearest to the account's phones."""
+    """The people nearest to the account's phones; whoever was invited and never came is none of them."""
     roles = [role.value for role in Role if Power.UNLOCK_DEVICE in POWERS[role]]
     for path in reversed(account.ancestor_paths()):
         memberships = Membership.objects.filter(account__path=path, role__in=roles, user__is_active=True)
-        people = [m.user for m in memberships.select_related("user").order_by("user__email")]
+        found = memberships.select_related("user").order_by("user__email")
+        people = [member.user for member in found if not member.is_pending]
         if people:
             return people
     return []

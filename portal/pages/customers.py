@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from accounts import customers, deleting, tenants
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import GRACE, Account
+from accounts.refusals import Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from portal.templatetags.latchkey import when
@@ -209,9 +210,14 @@ def add(request: PageRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             kept = dict(form.cleaned_data)
-            made = customers.take_on(
-                kept.pop("below"), by=request.actor, kind=kept.pop("kind", None) or None, **kept
-            )
+            kind = kept.pop("kind", None) or None
+            try:
+                made = customers.take_on(kept.pop("below"), by=request.actor, kind=kind, **kept)
+            except Refusal as refusal:
+                if refusal.code != "mail-away":
+                    raise
+                messages.warning(request, refusal.detail)  # the account is there all the same
+                return redirect("customers")
             messages.success(
                 request, _("%(account)s is there. Act for it to enter its phones.") % {"account": made}
             )

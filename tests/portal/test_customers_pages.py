@@ -2,10 +2,12 @@
 
 import html
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -143,6 +145,37 @@ def test_a_customer_is_taken_on_with_its_first_manager(world: World) -> None:
     assert (member.user.email, member.user.name, member.role) == ("pete@initech.example", "Pete", "manager")
     assert "Initech is there." in said(answer)
     assert AuditEntry.objects.filter(verb="account.created", account=made, user=world.rita).exists()
+
+
+def test_its_first_manager_is_invited_by_e_mail(
+    world: World, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        signed_in(world.rita).post("/add-customer/", {**NEW, "email": "pete@initech.example"})
+
+    [message] = mail.outbox
+    assert message.to == ["pete@initech.example"]
+    assert "Initech" in message.subject
+    shown = said(signed_in(world.rita).get("/customers/initech/"))
+    assert "pete@initech.example Invited, not signed in yet" in shown
+
+
+def test_an_invitation_that_cannot_be_sent_is_said(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(self: Any) -> int:
+        raise ConnectionRefusedError
+
+    def at_once(act: Callable[[], None], *args: Any, **more: Any) -> None:
+        act()
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", refuses)
+    monkeypatch.setattr("accounts.invitations.transaction.on_commit", at_once)
+    rita = signed_in(world.rita)
+    answer = rita.post("/add-customer/", {**NEW, "email": "pete@initech.example"}, follow=True)
+
+    assert "the e-mail could not be sent" in said(answer)
 
 
 def test_a_customer_may_come_without_a_manager(world: World) -> None:

@@ -36,6 +36,19 @@ def test_without_a_manager_the_account_above_is_told(locked: Device, ben: Actor,
     assert [message.to for message in mail.outbox] == [[rita.user.email]]
 
 
+def test_one_who_was_invited_and_never_came_is_told_nothing(
+    locked: Device, ben: Actor, ana: Actor, rita: Actor
+) -> None:
+    """An address that was mistyped would read of the phones."""
+    locking.allow_reprovision(locked, by=ben)
+    Membership.objects.filter(user=ana.user).update(invited_at=timezone.now())
+
+    telling.of_own_unlock(locked, owner=ben.label, now=timezone.now())
+
+    assert rita.user is not None
+    assert [message.to for message in mail.outbox] == [[rita.user.email]]
+
+
 def test_the_owner_s_unlock_asks_for_the_mail_and_a_manager_s_does_not(
     locked: Device,
     ben: Actor,
