@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, signed_in
@@ -36,6 +37,7 @@ def addresses(request: PageRequest) -> HttpResponse:
         "rows": by_address(refused),
         "asked": asked,
         "mine": request.actor.address,
+        "places": [place for place in request.actor.addresses if place != asked],
         "presence": presence_of(request, query=urlencode({"address": asked}) if asked else ""),
         "may_ask": request.actor.may_anywhere(Power.PROPOSE_ALLOWANCE),
         "may_lift": bans.may_see_all(request.actor),
@@ -89,7 +91,8 @@ def checked(asked: str, request: PageRequest, now: datetime) -> dict[str, Any]:
         voice = "banned"
     elif found and found.failed:
         voice = "care"
-    return {"found": found, "kinds": kinds, "voice": voice}
+    step = found.banned.step if found and found.banned else 0
+    return {"found": found, "kinds": kinds, "voice": voice, "step": step}
 
 
 @require_POST
@@ -103,7 +106,8 @@ def unblock(request: PageRequest) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("home")
     messages.success(
-        request, f"{show_address(ban.network.first)} is not banned any more. What failed there stays counted."
+        request,
+        _("%s is not banned any more. What failed there stays counted.") % show_address(ban.network.first),
     )
     if not request.actor.may_anywhere(Power.SEE_ACCOUNT):
         return redirect("my-phones")
