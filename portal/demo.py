@@ -42,6 +42,7 @@ from provisioning import (
     quarters,
     retiring,
     sites,
+    unlock_links,
     windows,
 )
 from provisioning.gate import KeyKind as Failure
@@ -370,6 +371,10 @@ class _Filling:
 
     def _state(self, device: Device, phone: dict[str, Any]) -> None:
         """What a person did to the phone's lock."""
+        if "link_for" in phone:
+            entered = Device.objects.select_related("account").get(pk=device.pk)
+            by = self.managers[phone["account"]]
+            unlock_links.make(entered, by=by, given_to=phone["link_for"], now=self.now)
         if "state" not in phone:
             return
         device = Device.objects.select_related("account").get(pk=device.pk)
