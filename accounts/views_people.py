@@ -1,5 +1,6 @@
 """The people of the accounts that a manager reaches: listed, invited, given other roles, taken out."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -32,14 +33,15 @@ MEANT_FOR = {
 }
 
 
-def _told(role: Role) -> str:
-    return _("%(role)s. %(means)s") % {"role": dict(role_choices())[role.value], "means": MEANT_FOR[role]}
+def explained(roles: Iterable[Role]) -> list[tuple[str, str, str]]:
+    """Roles as a form offers them: each with its name and what it is for."""
+    names = dict(role_choices())
+    return [(role.value, names[role.value], MEANT_FOR[role]) for role in roles]
 
 
-def given_by(actor: Actor) -> list[tuple[str, str]]:
-    """The roles that the actor may give somewhere, each with what it is for."""
-    roles = [role for role in RANK if any(may_give(standing.role, role) for standing in actor.standings)]
-    return [(role.value, _told(role)) for role in roles]
+def given_by(actor: Actor) -> list[Role]:
+    """The roles that the actor may give somewhere."""
+    return [role for role in RANK if any(may_give(standing.role, role) for standing in actor.standings)]
 
 
 class InviteForm(InAccountForm):
@@ -47,11 +49,7 @@ class InviteForm(InAccountForm):
 
     email = forms.EmailField(label=gettext_lazy("E-mail"))
     name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
-    role = forms.ChoiceField(label=gettext_lazy("Role"), widget=forms.RadioSelect)
-
-    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
-        super().__init__(*args, actor=actor, **kwargs)
-        self.fields["role"].choices = given_by(actor)  # type: ignore[attr-defined]
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=role_choices)
 
 
 class RoleForm(forms.Form):
@@ -102,7 +100,8 @@ def invite(request: PageRequest) -> HttpResponse:
             )
             messages.success(request, _("An invitation is on its way to %s.") % kept["email"])
             return redirect("people")
-    return render(request, "accounts/person_add.html", {"section": "people", "form": form})
+    context = {"section": "people", "form": form, "roles": explained(given_by(request.actor))}
+    return render(request, "accounts/person_add.html", {**context, "chosen": form["role"].value()})
 
 
 @needs(Power.EDIT_PEOPLE)
@@ -122,7 +121,8 @@ def person(request: PageRequest, slug: str, code: UUID) -> HttpResponse:
         "member": member,
         "is_me": is_me,
         "may": may,
-        "roles": [(role.value, _told(role)) for role in fitting],
+        "roles": explained(fitting),
+        "chosen": member.role,
         "means": MEANT_FOR[own],
         "may_give_secrets": may and actor.may(Power.GIVE_SECRETS, member.account.path),
         "may_reset": may and not member.is_pending and member.has_factor,  # type: ignore[attr-defined]

@@ -26,6 +26,11 @@ def six_digits(user: User) -> str:
     """What the person's app shows; good again at once, though each code is taken once."""
     row = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP)
     secret = second_factor.open_sealed(row.data["secret"])
-    code = format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+    code = digits_of(secret)
     cache.delete(row.wrap()._get_used_cache_key(code))
-    return str(code)
+    return code
+
+
+def digits_of(secret: str) -> str:
+    """What an app shows that was given this secret."""
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30)))

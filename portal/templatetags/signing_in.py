@@ -18,7 +18,7 @@ BROWSERS = (
     (r"\bOPR/|\bOpera\b", "Opera"),
     (r"\bSamsungBrowser/", "Samsung Internet"),
     (r"\bFirefox/|\bFxiOS/", "Firefox"),
-    (r"\bChrom(e|ium)/|\bCriOS/", "Chrome"),
+    (r"Chrom(e|ium)/|\bCriOS/", "Chrome"),
     (r"\bSafari/", "Safari"),
     (r"\bcurl/", "curl"),
 )
