@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -32,7 +33,10 @@ OTHERS_NAMED = 5
 
 @needs(Power.SEE_ACCOUNT)
 def overview(request: PageRequest, code: UUID) -> HttpResponse:
+    """The page; asked by htmx what changes by itself: the verdict, or on another tab the badges."""
     device = find_phone(request, code)
+    if request.htmx and request.htmx.target == "badges":
+        return render(request, "devices/_badges.html", frame_of(request, device, ""))
     frame = frame_of(request, device, "overview")
     cards = Approval.objects.visible_to(request.actor).select_related("account", "device__account")
     cards = cards.select_related("device__owner", "device__lock__bound_site")
@@ -40,8 +44,12 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
     context = {
         **frame,
         "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,
-        "clone": clone_of(device, request.actor, frame["now"]),
         "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
+    }
+    if request.htmx:
+        return render(request, "devices/_phone_news.html", {**context, "is_news": True})
+    context |= {
+        "clone": clone_of(device, request.actor, frame["now"]),
         "resync": resync_card(device, device.lock, request.actor),
         "hardening": hardening_card(device, request.actor),
         "model": model_words(device, frame["row"].seen.firmware if frame["row"].seen else None),
@@ -110,8 +118,11 @@ def scope_of(request: PageRequest, device: Device, now: datetime) -> dict[str, A
 
 
 def unlocked_words(device: Device, until: datetime | None) -> str:
-    end = f"until {when(until, device.account.time_zone)}, once" if until else "until its first fetch"
-    return f"{device} may be set up {end}. It then locks to the place it asked from."
+    if until is None:
+        said = _("%(phone)s may be set up until its first fetch. It then locks to the place it asked from.")
+        return said % {"phone": device}
+    said = _("%(phone)s may be set up until %(end)s, once. It then locks to the place it asked from.")
+    return said % {"phone": device, "end": when(until, device.account.time_zone)}
 
 
 @require_POST
@@ -129,7 +140,7 @@ def allow_reprovision(request: PageRequest, code: UUID) -> HttpResponse:
 def lock_again(request: PageRequest, code: UUID) -> HttpResponse:
     device = find_phone(request, code)
     locking.lock_again(device, by=request.actor)
-    messages.success(request, f"{device} is locked again.")
+    messages.success(request, _("%(phone)s is locked again.") % {"phone": device})
     return redirect("phone", code=device.code)
 
 
@@ -140,9 +151,9 @@ def rearm(request: PageRequest, code: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         ship_on: date | None = form.cleaned_data["ship_on"]
         locking.rearm(device, by=request.actor, ship_on=ship_on)
-        messages.success(
-            request, f"{device} is new again{f' from {ship_on:%a %-d %b %Y}' if ship_on else ''}."
-        )
+        said = _("%(phone)s is new again from %(day)s.") if ship_on else _("%(phone)s is new again.")
+        places = {"phone": device, "day": f"{ship_on:%a %-d %b %Y}" if ship_on else ""}
+        messages.success(request, said % places)
         return redirect("phone", code=device.code)
     context = {**frame_of(request, device, "rearm"), "form": form}
     context["fresh"] = policies.effective(device.account).fresh_ttl
@@ -155,7 +166,9 @@ def quarantine(request: PageRequest, code: UUID) -> HttpResponse:
     form = QuarantineForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         locking.quarantine(device, by=request.actor, reason=form.cleaned_data["reason"])
-        messages.success(request, f"{device} is quarantined. It gets nothing from anywhere.")
+        messages.success(
+            request, _("%(phone)s is quarantined. It gets nothing from anywhere.") % {"phone": device}
+        )
         return redirect("phone", code=device.code)
     return render(
         request, "devices/phone_quarantine.html", {**frame_of(request, device, "quarantine"), "form": form}

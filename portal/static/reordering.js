@@ -90,7 +90,6 @@
     var row = event.currentTarget.closest("tr"), held = peers(row);
     if (event.button || held.some(function (other) { return isNaN(number(other)); })) return;
     event.preventDefault();
-    event.currentTarget.setPointerCapture(event.pointerId);
     drag = { row: row, order: Array.from(body.rows), numbers: held.map(number).sort(function (a, b) { return a - b; }) };
     row.classList.add("is-dragged");
   }
@@ -102,8 +101,8 @@
       var box = other.getBoundingClientRect();
       return event.clientY < box.top + box.height / 2;
     });
-    if (next) body.insertBefore(drag.row, next);
-    else if (others.length) others[others.length - 1].after(drag.row);
+    if (next && drag.row.nextElementSibling !== next) body.insertBefore(drag.row, next);
+    if (!next && others.length && others[others.length - 1] !== drag.row.previousElementSibling) others[others.length - 1].after(drag.row);
     if (event.clientY < 60) window.scrollBy(0, -12);
     if (event.clientY > window.innerHeight - 60) window.scrollBy(0, 12);
   }
@@ -122,10 +121,11 @@
   table.querySelectorAll("[data-grip]").forEach(function (grip) {
     grip.hidden = false;
     grip.addEventListener("pointerdown", start);
-    grip.addEventListener("pointermove", over);
-    grip.addEventListener("pointerup", function () { drop(true); });
-    grip.addEventListener("pointercancel", function () { drop(false); });
   });
+  // On the page and not on the handle: that one moves with its row, and what moves loses the pointer.
+  document.addEventListener("pointermove", over);
+  document.addEventListener("pointerup", function () { drop(true); });
+  document.addEventListener("pointercancel", function () { drop(false); });
   document.addEventListener("keydown", function (event) {
     if (event.key === "Escape") drop(false);
   });
