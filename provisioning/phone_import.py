@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -246,7 +246,11 @@ def _run_row(job: Job) -> bool:
                 entering.count_refusal(job.account, by=by, mac=item.mac, now=now)
             item.result, item.why = JobItem.Result.SKIPPED, refusal.detail[:300]
             item.rule = "" if refusal.rule == "input" else refusal.rule
-        item.details = without_secret(item.details)
+        except IntegrityError:
+            # Somebody made the same extension in this very moment: no reason to stop the others.
+            item.result = JobItem.Result.SKIPPED
+            item.why = _("Somebody else has just changed the same. Import this row again.")
+        item.details = {"line": item.details["line"]}
         item.save(update_fields=["device", "result", "rule", "why", "details"])
         done = int(item.result == JobItem.Result.DONE)
         Job.objects.filter(pk=job.pk).update(done=F("done") + done, skipped=F("skipped") + 1 - done)

@@ -1,7 +1,9 @@
 """Import phones on pages: sent or pasted, looked at, the bad rows taken away, the good ones added."""
 
+import io
 import re
 
+import openpyxl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -123,6 +125,21 @@ def test_a_pasted_list_is_read_alike(world: World, ana: Client) -> None:
     assert "1 phone will be added" in said(ana.get(answer.headers["Location"]))
     draft = ImportDraft.objects.latest("pk")
     assert (draft.file_name, draft.params["make_extensions"], draft.user) == ("", True, world.ana)
+
+
+def test_a_workbook_is_read_alike(world: World, ana: Client) -> None:
+    book = openpyxl.Workbook()
+    for row in (["MAC", "Model", "Extension", "SIP secret"], ["00005e0053e1", "T46S", 777, "made-for-777"]):
+        book.worksheets[0].append(row)
+    out = io.BytesIO()
+    book.save(out)
+
+    file = SimpleUploadedFile("phones.xlsx", out.getvalue())
+    answer = ana.post("/phones/import/", {"account": "acme", "file": file})
+
+    page = said(ana.get(answer.headers["Location"]))
+    assert "Extension 777 is made." in page
+    assert "made-for-777" not in page
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.models import Account, AuditEntry
@@ -68,7 +69,7 @@ def test_a_secret_lies_sealed_until_it_is_used(acme: Account, ana: Actor) -> Non
     run(job.pk)
 
     assert SECRET not in everything()
-    assert "secret" not in job.items.get().details
+    assert job.items.get().details == {"line": 1}
     assert ImportDraft.objects.get().rows[0]["secret"] == ""
     assert extensions.secret_of(Extension.objects.get()) == SECRET
 
@@ -262,6 +263,28 @@ def test_what_changes_between_is_judged_again_and_changes_nothing(
     assert not acme.devices.exists()
     assert not Extension.objects.exists()
     assert entering.refused_lately(acme, timezone.now()).get().details["mac"] == taken
+
+
+def test_one_row_that_meets_another_hand_stops_no_others(
+    acme: Account, ana: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"mac": make_mac(), "model": "T46U", "extension": str(at), "secret": SECRET} for at in range(2)]
+    job = start(look(acme, read_dicts(rows), by=ana), by=ana)
+    create = extensions.create
+
+    def overtaken(*args: Any, username: str, **more: Any) -> Extension:
+        if username == "0":
+            raise IntegrityError("extension_once")
+        return create(*args, username=username, **more)
+
+    monkeypatch.setattr(extensions, "create", overtaken)
+
+    run(job.pk)
+
+    job.refresh_from_db()
+    assert (job.done, job.skipped) == (1, 1)
+    assert [device.mac for device in acme.devices.all()] == [rows[1]["mac"]]
+    assert "Import this row again." in job.items.first().why  # type: ignore[union-attr]
 
 
 def test_a_button_that_promised_another_number_does_nothing(acme: Account, ana: Actor) -> None:
