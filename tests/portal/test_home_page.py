@@ -10,6 +10,7 @@ from accounts import tenants
 from accounts.models import Account
 from accounts.roles import Role
 from devices.models import Device, SettingValue
+from portal.pages import home
 from provisioning import arrivals, incidents, listening, quarters, quiet_phones, shortfall
 from provisioning.models import (
     CheckInDay,
@@ -183,6 +184,22 @@ def test_the_tiles_count_what_is_on_time_and_what_is_quiet(
     assert "Quiet1longest: Door of acme" in shown
     assert "1 in the last 24 hours" in shown
     assert "Door of globex" not in shown
+
+
+def test_of_very_many_phones_the_numbers_are_kept_for_a_moment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = home.counted(actor(world.ana), Device.objects.visible_to(actor(world.ana)), timezone.now())
+    seen(world.acme.phone, timedelta(hours=1))
+    fresh = home.counted(actor(world.ana), Device.objects.visible_to(actor(world.ana)), timezone.now())
+    monkeypatch.setattr(home, "MANY", 1)
+    home.counted(actor(world.ana), Device.objects.visible_to(actor(world.ana)), timezone.now())
+    seen(world.acme.other_phone, timedelta(hours=1))
+    kept = home.counted(actor(world.ana), Device.objects.visible_to(actor(world.ana)), timezone.now())
+    theirs = home.counted(actor(world.eve), Device.objects.visible_to(actor(world.eve)), timezone.now())
+
+    assert (first["today"], fresh["today"], kept["today"]) == (0, 1, 1)
+    assert theirs["today"] == 0
 
 
 def test_a_phone_is_late_by_the_interval_that_counts_for_it(
