@@ -36,7 +36,7 @@ MEANT_FOR = {
 def explained(roles: Iterable[Role]) -> list[tuple[str, str, str]]:
     """Roles as a form offers them: each with its name and what it is for."""
     names = dict(role_choices())
-    return [(role.value, names[role.value], MEANT_FOR[role]) for role in roles]
+    return [(role.value, names[role.value], str(MEANT_FOR[role])) for role in roles]
 
 
 def given_by(actor: Actor) -> list[Role]:

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from accounts.admin import LookOnly
+from accounts.admin import ListOnly, LookOnly
 from devices.models import (
     Appearance,
     Contact,
@@ -97,16 +97,18 @@ class ProfileKeyAdmin(LookOnly):
 
 
 @admin.register(SettingValue)
-class SettingValueAdmin(LookOnly):
+class SettingValueAdmin(ListOnly):
+    """The values may be secrets, and a row is named by its value."""
+
     list_display = ("name", "account", "family", "model", "device")
     list_select_related = ("account", "device")
     search_fields = ("name", "account__slug")
-    fields = ("name", "account", "family", "model", "device")  # the values may hold secrets
 
 
 @admin.register(RawValue)
-class RawValueAdmin(LookOnly):
+class RawValueAdmin(ListOnly):
+    """The values may be secrets, and a row is named by its value."""
+
     list_display = ("key", "account", "family", "model", "device")
     list_select_related = ("account", "device")
     search_fields = ("key", "account__slug")
-    fields = ("key", "account", "family", "model", "device")  # the values may hold secrets

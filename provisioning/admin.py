@@ -1,36 +1,70 @@
 """The staff site's view of locks, windows, cards, jobs and what phones did; a token shows six characters."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy
 
-from accounts.admin import LookOnly
+from accounts.admin import BY_STAFF, LookOnly, by_verb
+from accounts.scope import Actor
+from provisioning import locking, unlock_links, windows
 from provisioning.models import (
     Approval,
+    CheckInDay,
+    CheckInHour,
     Claim,
     Denial,
     DeviceEvent,
     Drain,
     FailureKey,
+    ImportDraft,
     Incident,
     IncidentStep,
     Job,
     JobItem,
     LastSeen,
+    ListsVersion,
     Lock,
+    MacRecord,
+    Notice,
     Outbox,
+    Pace,
     PolicyValue,
+    Proof,
     ProvedHour,
+    ResyncRequest,
     Stamp,
+    Swept,
     Token,
+    Told,
     UnknownTime,
+    UnlockLink,
+    Upload,
     Window,
 )
+from provisioning.spans import Span
+
+
+def unlock(lock: Lock, by: Actor) -> None:
+    locking.unlock(lock.device, by=by, span=Span.parse("24h"))
+
+
+def lock_again(lock: Lock, by: Actor) -> None:
+    locking.lock_again(lock.device, by=by)
+
+
+def quarantine(lock: Lock, by: Actor) -> None:
+    locking.quarantine(lock.device, by=by, reason=BY_STAFF)
 
 
 @admin.register(Lock)
 class LockAdmin(LookOnly):
+    actions = (
+        by_verb(gettext_lazy("Unlock for 24 hours"), unlock),
+        by_verb(gettext_lazy("Lock again"), lock_again),
+        by_verb(gettext_lazy("Quarantine"), quarantine),
+    )
     list_display = ("device", "state", "reason", "since", "by", "grant_until", "suspicion_until")
-    list_filter = ("state", "reason")
-    list_select_related = ("device",)
+    list_filter = ("state",)
+    list_select_related = ("device__account",)
     search_fields = ("device__mac", "device__name")
 
 
@@ -43,8 +77,7 @@ class DenialAdmin(LookOnly):
 @admin.register(Claim)
 class ClaimAdmin(LookOnly):
     list_display = ("at", "mac", "rule", "address", "agent")
-    list_filter = ("rule",)
-    search_fields = ("mac", "address")
+    search_fields = ("mac__exact", "address__exact")
 
 
 @admin.register(Token)
@@ -54,7 +87,7 @@ class TokenAdmin(LookOnly):
     list_display = ("__str__", "mac", "issued_at", "first_used_at", "until", "clone_since")
     list_filter = ("kind",)
     list_display_links = None
-    search_fields = ("mac",)
+    search_fields = ("mac__exact",)
     fields = ("mac", "kind", "issued_at", "first_used_at", "until", "clone_since")
 
 
@@ -65,8 +98,13 @@ class PolicyValueAdmin(LookOnly):
     search_fields = ("name", "account__slug")
 
 
+def close(window: Window, by: Actor) -> None:
+    windows.close_window(window, by=by)
+
+
 @admin.register(Window)
 class WindowAdmin(LookOnly):
+    actions = (by_verb(gettext_lazy("Close"), close),)
     list_display = ("network", "account", "site", "starts_at", "ends_at", "closed_at", "opened_by", "covers")
     list_select_related = ("account", "site")
     fields = ("code", "account", "site", "listed", "starts_at", "ends_at", "closed_at", "opened_by", "covers")
@@ -84,8 +122,7 @@ class ApprovalAdmin(LookOnly):
 @admin.register(DeviceEvent)
 class DeviceEventAdmin(LookOnly):
     list_display = ("at", "mac", "what", "outcome", "rule", "address", "count", "actor")
-    list_filter = ("what", "outcome", "rule")
-    search_fields = ("mac", "address")
+    search_fields = ("mac__exact", "address__exact")
 
 
 @admin.register(LastSeen)
@@ -98,8 +135,7 @@ class LastSeenAdmin(LookOnly):
 @admin.register(FailureKey)
 class FailureKeyAdmin(LookOnly):
     list_display = ("hour", "first", "kind", "label", "count", "last_at", "agent")
-    list_filter = ("kind",)
-    search_fields = ("label",)
+    search_fields = ("label__exact",)
 
 
 @admin.register(ProvedHour)
@@ -140,10 +176,12 @@ class OutboxAdmin(LookOnly):
 class JobAdmin(LookOnly):
     list_display = ("created_at", "kind", "account", "by", "total", "done", "skipped", "finished_at")
     list_select_related = ("account",)
+    exclude = ("params", "actor")  # what was asked for may name a secret
 
 
 @admin.register(JobItem)
 class JobItemAdmin(LookOnly):
+    exclude = ("details",)  # a row of an import may bring a secret along
     list_display = ("job", "name", "mac", "result", "rule", "why")
     list_filter = ("result",)
     list_select_related = ("job",)
@@ -158,3 +196,114 @@ class DrainAdmin(LookOnly):
 @admin.register(Stamp)
 class StampAdmin(LookOnly):
     list_display = ("name", "at")
+
+
+# --- links, imports, letters -----------------------------------------------------------------------------
+
+
+def end_link(link: UnlockLink, by: Actor) -> None:
+    unlock_links.end(link, by=by)
+
+
+@admin.register(UnlockLink)
+class UnlockLinkAdmin(LookOnly):
+    """What finds a link, its HMAC, is no field here."""
+
+    actions = (by_verb(gettext_lazy("Take back"), end_link),)
+    list_display = ("device", "account", "made_by", "given_to", "made_at", "ends_at", "used_at", "ended_at")
+    list_select_related = ("device__account", "account")
+    search_fields = ("device__mac", "account__slug", "made_by")
+    exclude = ("key", "maker")
+
+
+@admin.register(ImportDraft)
+class ImportDraftAdmin(LookOnly):
+    """The rows of a list may hold secrets, so they stand only before whoever sent it."""
+
+    list_display = ("created_at", "account", "by", "file_name", "job")
+    list_select_related = ("account", "job")
+    search_fields = ("account__slug", "file_name")
+    exclude = ("rows", "params")
+
+
+@admin.register(Notice)
+class NoticeAdmin(LookOnly):
+    list_display = ("at", "user", "account", "kind", "subject", "due_at", "sent_at")
+    list_select_related = ("user", "account")
+    search_fields = ("user__email", "account__slug")
+
+
+@admin.register(Told)
+class ToldAdmin(LookOnly):
+    list_display = ("at", "account", "what")
+    list_select_related = ("account",)
+    search_fields = ("account__slug", "what")
+
+
+@admin.register(ResyncRequest)
+class ResyncRequestAdmin(LookOnly):
+    list_display = ("asked_at", "device", "by", "reboot", "sent_at", "status_code", "outcome", "why")
+    list_select_related = ("device",)
+    search_fields = ("device__mac",)
+
+
+# --- what phones left behind -----------------------------------------------------------------------------
+
+
+@admin.register(Upload)
+class UploadAdmin(LookOnly):
+    """What a phone sent is sealed; that it did, and when, is here."""
+
+    list_display = ("at", "device", "name", "content_type")
+    list_select_related = ("device",)
+    search_fields = ("device__mac", "name")
+    fields = ("device", "name", "content_type", "at")
+
+
+@admin.register(Proof)
+class ProofAdmin(LookOnly):
+    list_display = ("device", "first", "last", "at")
+    list_select_related = ("device",)
+    search_fields = ("device__mac",)
+
+
+@admin.register(MacRecord)
+class MacRecordAdmin(LookOnly):
+    """The ledger of MACs that left: a hash for each, which tells no MAC."""
+
+    list_display = ("left_at", "claimed", "quarantined", "suspicion_until", "account_code")
+    list_filter = ("quarantined",)
+    search_fields = ("account_code__exact",)
+    exclude = ("mac_hash",)
+
+
+@admin.register(CheckInHour)
+class CheckInHourAdmin(LookOnly):
+    list_display = ("hour", "device", "count")
+    list_select_related = ("device",)
+    search_fields = ("device__mac",)
+
+
+@admin.register(CheckInDay)
+class CheckInDayAdmin(LookOnly):
+    list_display = ("day", "account", "site")
+    list_select_related = ("account", "site")
+    search_fields = ("account__slug",)
+
+
+# --- how the platform does -------------------------------------------------------------------------------
+
+
+@admin.register(Swept)
+class SweptAdmin(LookOnly):
+    list_display = ("name", "at", "gone", "reached", "is_whole")
+
+
+@admin.register(Pace)
+class PaceAdmin(LookOnly):
+    list_display = ("name", "tokens", "at")
+
+
+@admin.register(ListsVersion)
+class ListsVersionAdmin(LookOnly):
+    list_display = ("number",)
