@@ -249,7 +249,8 @@ def button_of(remedy: Remedy, event: DeviceEvent, device: Device, card: Approval
         case Remedy.CHECK_ADDRESS:
             return Button(_("IP check"), "globe", check, _("What stands against %(address)s") % only)
         case Remedy.ADDRESSES_TO_ENTER:
-            return None
+            says = _("What to enter in DHCP and at the vendors")
+            return Button(_("Connect phones"), "sliders", to("connect", own=False), says)
 
 
 def _line(event: DeviceEvent, button: Button | None) -> LogLine:

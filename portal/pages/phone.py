@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -110,9 +111,11 @@ def scope_of(request: PageRequest, device: Device, now: datetime) -> dict[str, A
     """Whether an unlock is for the reader's own address, where else it was refused, how he proves it."""
     scoped_to = locking.scope_by_presence(device, by=request.actor, now=now)
     tried = locking.tried_at(device, now=now)
+    others = [str(origin) for origin in tried if origin != scoped_to][:OTHERS_NAMED]
     return {
         "scoped_to": scoped_to,
-        "others": [str(origin) for origin in tried if origin != scoped_to][:OTHERS_NAMED],
+        "others": others,
+        "others_said": format_html_join(", ", '<span class="mono">{}</span>', ((other,) for other in others)),
         "presence": presence_of(request),
     }
 

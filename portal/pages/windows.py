@@ -106,7 +106,11 @@ def open_window(request: PageRequest) -> HttpResponse:
     For htmx the words and the buttons alone, while somebody moves the slider.
     """
     account = home_account(request.actor)
-    initial = {"account": account.slug if account else None, "address": request.actor.address, "hours": 8}
+    initial = {
+        "account": account.slug if account else None,
+        "address": request.GET.get("address", "")[:60] or request.actor.address,
+        "hours": 8,
+    }
     data = request.POST.copy() if request.method == "POST" else None
     used = data.get("use") if data else None
     if data and used in request.actor.addresses:

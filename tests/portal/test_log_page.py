@@ -15,6 +15,7 @@ from portal.pages import log
 from provisioning import locking, windows
 from provisioning.gate import Outcome
 from provisioning.models import Approval, DeviceEvent, Lock
+from provisioning.remedies import Remedy
 from provisioning.spans import Span
 from tests.factories import banned, origin, refused
 from tests.portal.reading import said
@@ -206,7 +207,7 @@ def test_every_line_is_on_exactly_one_page(world: World) -> None:
         seen += [line.event.pk for line in page.context["lines"]]
         on = re.search(r'href="(\?before=[^"]*)"', text(page))
         query, pages = on[1].replace("&amp;", "&") if on else "", pages + 1
-        assert ("hx-trigger" in text(page)) is (pages == 1)
+        assert ("every 10s" in text(page)) is (pages == 1)
 
     assert pages == 3
     assert len(seen) == len(set(seen)) == 120
@@ -240,3 +241,28 @@ def test_a_line_of_another_phone_leads_nowhere(world: World) -> None:
     assert page.status_code == 200
     assert page.context["is_first"]
     assert ana.get(url(phone, "?before=99999999999999999999999")).status_code == 200
+
+
+def test_a_first_fetch_from_elsewhere_leads_to_a_window_for_there(world: World) -> None:
+    phone, ana = world.acme.other_phone, signed_in(world.ana)
+    locking.rearm(phone, by=actor(world.ana))
+    refused(phone, ELSEWHERE, rule="R3b")
+
+    line = lines(text(ana.get(url(phone))))[0]
+
+    assert button(line) == "Open a window"
+    asked = re.search(r'href="(/windows/open/[^"]*)"', line)
+    assert asked is not None
+    assert f'value="{ELSEWHERE}"' in text(ana.get(asked[1]))
+
+
+def test_every_remedy_has_its_button(world: World) -> None:
+    phone, card = world.acme.phone, world.acme.approval
+    event = refused(phone, HOTEL)
+
+    for remedy in Remedy:
+        made = log.button_of(remedy, event, phone, card)
+        assert made is not None
+        assert made.words
+        assert made.url.startswith("/")
+    assert log.button_of(Remedy.APPROVE, event, phone, None) is None
