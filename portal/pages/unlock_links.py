@@ -33,6 +33,7 @@ from provisioning.models import Lock, UnlockLink
 from provisioning.quiet_phones import Lapse
 from security.networks import origin_of, parse_address
 
+STOP_ASKING = 286  # what htmx takes as the last answer to a question that it repeats
 #: Wrong links that an address may ask for within the time; then nothing is looked up for it.
 MOST_WRONG, WRONG_TIME = 30, timedelta(minutes=10)
 
@@ -199,7 +200,12 @@ def followed(found: UnlockLink, address: str | None, now: datetime) -> LinkedPho
 
 
 def nothing(request: PageRequest, status: int) -> HttpResponse:
-    """One page for what was used up, ended, is over or never was: trying teaches nothing."""
+    """One page for what was used up, ended, is over or never was: trying teaches nothing.
+
+    A page that looks again by itself is told to stop, or it would count against its address for ever.
+    """
+    if request.htmx:
+        return render(request, "devices/_unlock_link_nothing.html", status=STOP_ASKING)
     return render(request, "devices/unlock_link_nothing.html", status=status)
 
 

@@ -168,6 +168,19 @@ def test_all_that_is_over_or_never_was_is_one_page(world: World, holder: Client,
     assert Lock.objects.get(pk=world.acme.phone.pk).state == "locked"
 
 
+def test_a_page_that_looks_again_is_told_to_stop(world: World, holder: Client, url: str) -> None:
+    holder.post(url)
+    locking.lock_again(world.acme.phone, by=actor(world.ana))
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        over = holder.get(url, headers={"HX-Request": "true"})
+    unknown = holder.get(f"/u/{'0' * 50}/", headers={"HX-Request": "true"})
+
+    assert over.status_code == unknown.status_code == 286
+    assert over.content == unknown.content
+    assert "This link is not good any more" in text(over)
+    assert "<html" not in over.content.decode()
+
+
 def test_who_guesses_is_not_even_looked_up(
     world: World, holder: Client, url: str, django_assert_num_queries: Any
 ) -> None:
