@@ -137,6 +137,18 @@ class _Filling:
             actor = self.actors[row["email"]] = actor_of(made.user)
             if role is Role.MANAGER:
                 self.managers[slug] = actor
+            if row.get("sees_secrets"):
+                tenants.let_see_secrets(made, by=support, sees=True, now=self.start)
+        for row in self.data["invited"]:  # without a letter: the address is nobody's
+            tenants.add_person(
+                self.accounts[row["account"]],
+                by=self.managers[row["account"]],
+                email=row["email"],
+                name=row["name"],
+                role=Role(row["role"]),
+                invited=True,
+                now=self.now - timedelta(days=row["days_ago"]),
+            )
         for row in self.data["notices"]:
             by = actor_of(User.objects.get(email=row["by"]))
             assert by.user is not None

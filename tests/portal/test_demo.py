@@ -78,6 +78,9 @@ def test_there_is_somebody_for_every_role(facts: demo.DemoFacts) -> None:
         user = User.objects.get(email=email)
         assert user.check_password(password)
         assert user.has_demo_password
+    assert [row.user.email for row in Membership.objects.filter(sees_secrets=True)] == ["ana@example.org"]
+    invited = Membership.objects.get(user__email="nina@example.org")
+    assert (invited.is_pending, invited.user.has_usable_password()) == (True, False)
 
 
 def test_every_state_is_there_to_be_seen(facts: demo.DemoFacts) -> None:
