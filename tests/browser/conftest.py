@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +17,7 @@ from tests.world import PASSWORD, World, make_world
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # What a 404 or 403 page makes the browser say of itself is no fault of the page.
+ORDER = Path(__file__).with_name("order.js").read_text(encoding="utf-8")
 HARMLESS = ("Failed to load resource",)
 
 
@@ -95,7 +97,7 @@ def sign_in(page: Page, live_server: LiveServer, complaints: list[str]) -> SignI
 
 
 def faults(page: Page) -> list[str]:
-    """What axe finds wrong on the page, and whether it has to be scrolled sideways."""
+    """What axe finds wrong on the page, tab keys that jump about, and whether it is wider than the window."""
     axe = Axe("void 0") if page.evaluate("'axe' in window") else Axe()  # half a megabyte, once a page
     found = [
         f"{fault['id']}: {node['html'][:160]}"
@@ -103,4 +105,5 @@ def faults(page: Page) -> list[str]:
         for node in fault["nodes"]
     ]
     too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    found += page.evaluate(ORDER)
     return [*found, f"{too_wide} px too wide"] if too_wide > 0 else found

@@ -6,7 +6,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from provisioning import clones, locking
 from security.networks import show_address
-from tests.browser.conftest import NARROW, WIDE, SignIn, faults
+from tests.browser.conftest import NARROW, ORDER, WIDE, SignIn, faults
 from tests.factories import refused
 from tests.provisioning.stolen import suspected_clone
 from tests.url_map import page_urls
@@ -18,6 +18,7 @@ NO_PAGE |= {"phone-file-uncovered"}
 NO_PAGE |= {"phone-profile", "incident-note", "incident-close"}
 NO_PAGE |= {"customer-act", "acting-stop"}
 NO_PAGE |= {"directory-export", "directory-extension", "phones-import-sample", "phone-import-bad"}
+NO_PAGE |= {"phones-export", "phone-link-end", "phones-firmwares"}
 NO_PAGE |= {"session-end"}
 NO_PAGE |= {f"person-{verb}" for verb in ("role", "secrets", "again", "second-factor", "switch")}
 NO_PAGE |= {"address-unblock", "ban-lift", "ban-add", "allowance-grant", "allowance-end"}
@@ -97,3 +98,21 @@ def test_the_door_can_be_read_by_everybody(
     urls = {"sign-in": "/accounts/login/", "cannot sign in": "/accounts/password/reset/"}
 
     assert read(page, live_server.url, urls, theme) == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("style='display: flex; flex-direction: row-reverse'", "style='display: flex'"),
+        ("style='display: flex; flex-direction: column-reverse'", ""),
+        ("tabindex=3", "tabindex=0"),
+    ],
+)
+def test_a_tab_order_that_is_not_the_reading_order_is_found(page: Page, wrong: str, right: str) -> None:
+    body = "<main {}><p><a href='#1'>One</a></p><p><a href='#2'>Two</a></p></main>"
+    page.set_content(body.format(right))
+    assert page.evaluate(ORDER) == []
+
+    page.set_content(body.format(wrong))
+
+    assert page.evaluate(ORDER) != []
