@@ -77,7 +77,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "clones": suspected,
         "windows": [window for window in going if window.starts_at <= now][:SHOWN],
         "coming": [window for window in going if window.starts_at > now][:SHOWN],
-        "unlocked": list(unlocked(visible, now)[:SHOWN]),
+        "unlocked": list(unlocked(request.actor, now)[:SHOWN]),
         "more_unlocked": max(0, counts["unlocked"] - SHOWN),
         "open_ends": left_open(visible, now),
         "edge_problem": edge_problem(request, now),
@@ -115,10 +115,11 @@ def count(visible: QuerySet[Device], now: datetime) -> dict[str, int]:
     )
 
 
-def unlocked(visible: QuerySet[Device], now: datetime) -> QuerySet[Lock]:
+def unlocked(by: Actor, now: datetime) -> QuerySet[Lock]:
     """The locks that are open, the one whose time ends first before the others."""
     return (
-        Lock.objects.filter(OPEN, Q(grant_until=None) | Q(grant_until__gt=now), device__in=visible)
+        Lock.objects.visible_to(by)
+        .filter(OPEN, Q(grant_until=None) | Q(grant_until__gt=now))
         .select_related("device__account")
         .order_by(F("grant_until").asc(nulls_last=True), "device__name")
     )
