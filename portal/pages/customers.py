@@ -98,10 +98,12 @@ class CustomerForm(forms.Form):
         super().__init__(*args, **kwargs)
         parents = parents_of(actor)
         self.fields["below"].queryset = parents  # type: ignore[attr-defined]
-        possible = {kind for one in parents for kind in tenants.BELOW[Account.Kind(one.kind)]}
-        kinds = [(kind.value, kind.label) for kind in Account.Kind if kind in possible]
-        self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
-        if len(kinds) < 2:
+        several = [one for one in parents if len(tenants.BELOW[Account.Kind(one.kind)]) > 1]
+        if several:  # elsewhere there is only one kind that fits
+            kinds = dict.fromkeys(kind for one in several for kind in tenants.BELOW[Account.Kind(one.kind)])
+            choices = [("", _("What is usual there")), *((kind.value, kind.label) for kind in kinds)]
+            self.fields["kind"].choices = choices  # type: ignore[attr-defined]
+        else:
             del self.fields["kind"]
         if len(parents) < 2:
             self.fields["below"].widget = forms.HiddenInput()

@@ -214,6 +214,16 @@ def test_platform_support_may_take_on_a_reseller_with_its_first_one(world: World
     assert (member.account.kind, member.role) == ("reseller", "reseller")
 
 
+def test_below_a_customer_comes_a_sub_account(world: World) -> None:
+    rita = signed_in(world.rita)
+
+    assert 'name="kind"' not in text(rita.get("/add-customer/"))
+    rita.post("/add-customer/", {**NEW, "below": "acme"})
+
+    made = Account.objects.get(slug="initech")
+    assert (made.kind, made.path.startswith(world.acme.account.path)) == ("sub-account", True)
+
+
 @pytest.mark.parametrize("who", ["ana", "eve", "ben"])
 def test_nobody_else_takes_on_a_customer(who: str, world: World) -> None:
     before = Account.objects.count()
