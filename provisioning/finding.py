@@ -298,7 +298,7 @@ def count_states(
         part.annotate(kind=Value(name)).values_list("kind").annotate(n=Count("pk"))
         for name, part in parts.items()
     ]
-    counts = dict.fromkeys(STATES, 0)
+    counts = dict.fromkeys((*STATES, *parts), 0)  # what keeps nothing is not asked
     counts |= dict(on.values_list("kind").annotate(n=Count("pk")).union(*counted, all=True))
     other = sum(counts[name] for name in others) - counts["over"]
     counts["unlocked"] -= counts.pop("over")
