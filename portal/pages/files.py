@@ -15,26 +15,12 @@ from accounts.guards import PageRequest, needs
 from accounts.refusals import Forbidden, Refusal
 from accounts.roles import Power
 from devices.models import Device
-from portal.pages.log import events_of, log_lines
+from portal.pages.log import FILE_CHANGES, events_of, log_lines
 from portal.pages.phone_frame import find_phone, frame_of
 from provisioning import previewing, unmasking
 
 MOST_OTHERS = 200
 CHANGES_SHOWN = 8
-#: What people do to a phone that makes another file of it.
-CHANGES = (
-    "changed",
-    "lines-changed",
-    "keys-changed",
-    "profile-applied",
-    "profile-changed",
-    "profile-taken-off",
-    "raw-key-changed",
-    "setting-changed",
-    "extension-changed",
-    "secret-changed",
-    "swapped",
-)
 
 
 @needs(Power.EDIT_SETTINGS)
@@ -67,7 +53,7 @@ def others_of(request: PageRequest, device: Device) -> list[Device]:
 
 def changes_since(request: PageRequest, device: Device, at: Any) -> Any:
     """What people have changed on the phone itself since its last fetch, the newest first."""
-    rows = events_of(request, device).filter(what__in=CHANGES, at__gt=at)
+    rows = events_of(request, device).filter(what__in=(*FILE_CHANGES, "swapped"), at__gt=at)
     return log_lines(rows[:CHANGES_SHOWN])
 
 

@@ -34,6 +34,19 @@ STOP_ASKING = 286  # what htmx takes as the last answer to a question that it re
 LATE = timedelta(minutes=10)  # how late a line may come and still appear by itself
 SERVED = (Outcome.FULL.value, Outcome.BOOTSTRAP.value, Outcome.COMMON.value, Outcome.ACCEPTED.value)
 MACHINES = ("", CLOCK.label, THE_PHONE.label, SIGNS.label)
+#: What people do to a phone that makes another file of it and leaves its lock alone.
+FILE_CHANGES = (
+    "changed",
+    "lines-changed",
+    "keys-changed",
+    "profile-applied",
+    "profile-changed",
+    "profile-taken-off",
+    "raw-key-changed",
+    "setting-changed",
+    "extension-changed",
+    "secret-changed",
+)
 KINDS = [
     ("", gettext_lazy("All"), ""),
     ("served", gettext_lazy("Served"), "full"),
@@ -181,7 +194,7 @@ def of_kind(rows: Any, kind: str) -> Any:
     if kind == "people":
         return rows.exclude(what="request")
     if kind == "lock":
-        return rows.exclude(
+        return rows.exclude(what__in=FILE_CHANGES).exclude(
             what="request", outcome__in=(Outcome.FULL.value, Outcome.COMMON.value, Outcome.ACCEPTED.value)
         )
     return rows

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from devices import appearances
+from devices.appearances import KeyRow
+from devices.phone import KeyKind
 from provisioning import claims, locking
 from provisioning.models import Lock
 from provisioning.spans import Span
@@ -60,6 +63,17 @@ def test_the_badges_of_another_tab_come_again_alone(world: World) -> None:
     assert news.startswith('<span class="badges" id="badges" hx-get=')
     assert "Refused, waiting" in news
     assert "verdict" not in news
+
+
+def test_the_history_is_the_locks_and_not_the_files(world: World) -> None:
+    phone, by = world.acme.phone, actor(world.ana)
+    appearances.put_keys(phone, by=by, rows=[KeyRow(4, KeyKind.PARK, "701")])
+    locking.unlock(phone, by=by, span=Span.parse("24h"))
+
+    page = said(signed_in(world.ana).get(f"/phones/{phone.code}/"))
+
+    assert "Unlocked by Ana of acme for any address" in page
+    assert "Keys changed" not in page
 
 
 def test_nothing_is_said_of_what_nobody_knows(world: World) -> None:
