@@ -88,10 +88,11 @@ def strangers(world: World, first: int, count: int) -> None:
     """Phones that nobody has entered ask where a phone of acme lives."""
     there, now = origin_of(parse_address("203.0.113.90")), timezone.now()
     for at in range(first, first + count):
-        mac = f"00005e0053e{at}"
+        mac, hour = f"00005e0053e{at}", now.replace(minute=0, second=0, microsecond=0)
+        agent = AGENT.format(mac=pretty(mac).lower())
         FailureKey.objects.create(
-            first=there.hex_first, last=there.hex_last, hour=now.replace(minute=0, second=0, microsecond=0),
-            kind="unknown-mac", label=mac, first_at=now, last_at=now, agent=AGENT.format(mac=pretty(mac).lower()),
+            first=there.hex_first, last=there.hex_last, hour=hour, kind="unknown-mac", label=mac,
+            first_at=now, last_at=now, agent=agent,
         )  # fmt: skip
 
 
