@@ -119,6 +119,7 @@ def test_six_digits_are_asked_for_after_the_password(world: World) -> None:
     assert client.get("/phones/").status_code == 200
 
 
+@pytest.mark.once  # what it commits is made by verbs outside a transaction
 @pytest.mark.django_db(transaction=True)
 def test_an_app_is_set_up_and_the_recovery_codes_are_shown_once(world: World) -> None:
     Authenticator.objects.filter(user=world.rita).delete()
