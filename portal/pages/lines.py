@@ -255,7 +255,7 @@ def _cap_of_row(row: Row, editor: Editor, extensions: dict[str, Extension]) -> C
         kind = str(state["kind"])
         title = str(state["label"]) or value
         words = f"{TITLES.get(kind, '')} {value}".strip()
-        return Cap(position, ICONS.get(kind, "minus"), title or TITLES.get(kind, ""), words)
+        return Cap(position, ICONS.get(kind, "minus"), title or str(TITLES.get(kind, "")), words)
     extension = extensions.get(value)
     shown = extension.username if extension else value
     title = str(state["label"]) or (extension.display_name if extension else "") or shown
