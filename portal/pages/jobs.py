@@ -80,7 +80,9 @@ WORDS: dict[str, Words] = {
     ),
     Job.Kind.MOVE.value: Words(
         title=ngettext_lazy(
-            "Moving %(count)d phone out of %(account)s", "Moving %(count)d phones out of %(account)s", "count"
+            "Moving %(count)d phone to another account",
+            "Moving %(count)d phones to another account",
+            "count",
         ),
         done=_("moved"),
         name=_("Move many phones"),

@@ -60,6 +60,7 @@ def test_a_managers_pages_can_be_read_by_everybody(
     urls["address"] = "/addresses/?address=198.51.100.20"
     urls["banned"] = f"/addresses/?address={show_address(town.acme.ban.network.first)}"
     urls["nothing found"] = "/phones/?q=nothing-of-that-name"
+    urls |= {f"many: {deed}": f"/phones/bulk/?do={deed}" for deed in ("unlock", "lock", "rearm", "profile")}
     urls["nowhere"] = "/no-such-page/"
 
     assert read(page, live_server.url, urls, theme) == {}
