@@ -88,6 +88,8 @@ def test_an_end_users_pages_can_be_read_by_everybody(
     page = sign_in(town.ben)
 
     urls = {"my-phones": "/my-phones/", "not his": "/phones/", "powers": "/powers/"}
+    urls |= {f"own {name}": f"/accounts/{name}/" for name in ("sessions", "password/change", "logout")}
+    urls |= {f"own {name}": f"/accounts/2fa/{name}" for name in ("", "totp/activate/", "webauthn/add/")}
 
     assert read(page, live_server.url, urls, theme) == {}
 
