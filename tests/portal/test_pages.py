@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -361,3 +362,15 @@ def test_a_refused_phone_that_is_gone_leaves_the_pages_whole(world: World) -> No
 
     assert (home.status_code, addresses.status_code) == (200, 200)
     assert AWAY in text(addresses)
+
+
+@pytest.mark.django_db
+def test_a_part_of_a_page_whose_session_has_ended_leads_the_whole_page_to_the_door(client: Client) -> None:
+    at = {"HX-Request": "true", "HX-Current-URL": "https://portal.example/phones/?q=desk&page=2"}
+
+    answer = client.get("/phones/", headers=at)
+
+    assert answer.status_code == 200
+    assert answer.content == b""
+    assert answer.headers["HX-Redirect"] == "/accounts/login/?next=%2Fphones%2F%3Fq%3Ddesk%26page%3D2"
+    assert client.get("/phones/").headers["Location"] == "/accounts/login/?next=/phones/"
