@@ -8,6 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 from devices import settings_tree
 from devices.models import RawValue, SettingValue
 from tests.browser.conftest import NARROW, WIDE, SignIn, faults
+from tests.second_factors import six_digits
 from tests.world import PASSWORD, World, actor
 
 
@@ -55,6 +56,9 @@ def test_a_reseller_adds_a_key_without_any_script(
     page.get_by_label("E-mail").fill(town.rita.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_label("Six digits").fill(six_digits(town.rita))
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(f"{live_server.url}/")
 
     page.goto(f"{live_server.url}/settings/?account=acme")
     page.get_by_label("Model", exact=True).select_option("yealink/T46S")

@@ -47,6 +47,7 @@ from tests.provisioning.furnished import (
 )
 from tests.provisioning.inside_edge import InsideEdge, Judges, Reply, committed
 from tests.provisioning.making import HOTEL, THIEF, colons
+from tests.second_factors import equipped
 from tests.tree import PASSWORD, Tree, user_of
 
 pytestmark = [pytest.mark.django_db]
@@ -149,7 +150,7 @@ def test_a_customer_goes_to_another_reseller(
     pages = ("/api/v1/devices/", "/api/v1/audit/", "/api/v1/accounts/", "/phones/", "/people/")
     for actor, sees in ((cast.rita, False), (lars, True)):
         reader = Client()
-        reader.force_login(user_of(actor))
+        reader.force_login(equipped(user_of(actor)))
         shown = {url: reader.get(url).content.decode() for url in pages}
         assert {
             url: "Front desk" in shown[url] or "Acme" in shown[url] for url in pages if "audit" not in url

@@ -17,6 +17,7 @@ from tests.factories import refused
 from tests.provisioning import notes
 from tests.provisioning.furnished import HOUR, MAC, MINUTE, NOW, OFFICE, OLD_WORDS, Furnished, furnish
 from tests.provisioning.making import HOTEL, request
+from tests.second_factors import equipped
 from tests.tree import Tree, user_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.rule("E17"), pytest.mark.usefixtures("clock")]
@@ -94,7 +95,7 @@ CALLS = (
 
 def read(who: Actor, device: Device) -> dict[str, str]:
     client = Client()
-    client.force_login(user_of(who))
+    client.force_login(equipped(user_of(who)))
     answers = {url: client.get(url.format(code=device.code)) for url in PAGES + CALLS}
     return {url: answer.content.decode() for url, answer in answers.items() if answer.status_code != 404}
 
