@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.refusals import Forbidden, Refusal
 from devices.appearances import AppearanceRow, KeyRow
@@ -18,7 +20,11 @@ from devices.phone import KeyKind
 
 MOST_ROWS = 600
 LINE = KeyKind.LINE.value
-TITLES = {LINE: "Line", **dict(Key.Kind.choices), KeyKind.EMPTY.value: "Nothing"}
+TITLES = {
+    LINE: gettext_lazy("Line"),
+    **dict(Key.Kind.choices),
+    KeyKind.EMPTY.value: gettext_lazy("Nothing"),
+}
 ICONS = {
     LINE: "line",
     "blf": "lamp",
@@ -38,12 +44,16 @@ State = dict[str, Any]  #: a row as it was typed
 class RowForm(forms.Form):
     """One line or key."""
 
-    position = forms.IntegerField(min_value=1, max_value=1000, label="Key")
-    kind = forms.ChoiceField(label="What it is")
-    value = forms.CharField(max_length=200, required=False, label="Extension, number or address")
-    label = forms.CharField(max_length=60, required=False, label="Label")
-    ring = forms.ChoiceField(choices=Appearance.Ring.choices, required=False, label="Rings")
-    line = forms.IntegerField(min_value=0, max_value=1000, required=False, label="Calls on line")
+    position = forms.IntegerField(min_value=1, max_value=1000, label=gettext_lazy("Key"))
+    kind = forms.ChoiceField(label=gettext_lazy("What it is"))
+    value = forms.CharField(
+        max_length=200, required=False, label=gettext_lazy("Extension, number or address")
+    )
+    label = forms.CharField(max_length=60, required=False, label=gettext_lazy("Label"))
+    ring = forms.ChoiceField(choices=Appearance.Ring.choices, required=False, label=gettext_lazy("Rings"))
+    line = forms.IntegerField(
+        min_value=0, max_value=1000, required=False, label=gettext_lazy("Calls on line")
+    )
 
     def __init__(self, *args: Any, kinds: Sequence[str], has_lines: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -58,7 +68,7 @@ class RowForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         kept = super().clean() or {}
         if kept.get("kind") == LINE and not kept.get("value", "").strip():
-            self.add_error("value", "Which extension?")
+            self.add_error("value", _("Which extension?"))
         return kept
 
 
@@ -146,10 +156,14 @@ class Editor:
     def read(self, data: QueryDict) -> None:
         """Take over what was typed; a form that came without its rows is not one without rows."""
         if "row-TOTAL_FORMS" not in data:
-            raise Refusal("input", "The form came without its rows. Load the page again.", code="incomplete")
+            raise Refusal(
+                "input", _("The form came without its rows. Load the page again."), code="incomplete"
+            )
         count = number_of(data.get("row-TOTAL_FORMS", ""))
         if count > MOST_ROWS:
-            raise Refusal("input", f"A form holds {MOST_ROWS} rows at the most.", code="incomplete")
+            raise Refusal(
+                "input", _("A form holds %(most)s rows at the most.") % {"most": MOST_ROWS}, code="incomplete"
+            )
         names = RowForm.base_fields
         self.states = [{name: data.get(f"row-{at}-{name}", "") for name in names} for at in range(count)]
         self.as_of = data.get("as_of", "")
@@ -178,7 +192,7 @@ class Editor:
 
     def press(self, button: str) -> None:
         """Do what a button says, without saving; one that is not known does nothing."""
-        what, _, rest = button.partition("-")
+        what, _dash, rest = button.partition("-")
         at = number_of(rest, -1)
         if what == "add":
             self._add(self._free_place(), next(iter(self.kinds), LINE))
@@ -274,8 +288,8 @@ class Editor:
             return ""
         bank, module, within = bank_of(model, number)
         if bank == "module":
-            return f"Module {module}, key {within}"
-        return f"Memory key {within}" if bank == "memory" else ""
+            return _("Module %(module)s, key %(key)s") % {"module": module, "key": within}
+        return _("Memory key %(key)s") % {"key": within} if bank == "memory" else ""
 
 
 def _plain(states: Iterable[State]) -> list[tuple[str, ...]]:
@@ -291,8 +305,11 @@ def columns(model: Model, caps: Iterable[Cap]) -> list[Column]:
     """The keys by their blocks; modules as further columns, as far as they are used and the next one."""
     shown = sorted(caps, key=lambda cap: cap.position)
     first, found = 1, []
-    blocks = [("On the phone", model.keys), ("Memory keys", model.memory_keys)]
-    blocks += [(f"Module {at + 1}", model.expansion.keys) for at in range(model.expansion.modules)]
+    blocks = [(_("On the phone"), model.keys), (_("Memory keys"), model.memory_keys)]
+    blocks += [
+        (_("Module %(module)s") % {"module": at + 1}, model.expansion.keys)
+        for at in range(model.expansion.modules)
+    ]
     for title, size in blocks:
         if size:
             last = first + size - 1
@@ -300,7 +317,7 @@ def columns(model: Model, caps: Iterable[Cap]) -> list[Column]:
             found.append(Column(title, first, last, inside))
             first = last + 1
     used = max((at for at, column in enumerate(found) if column.caps), default=0)
-    plugged = [at for at, column in enumerate(found) if column.title.startswith("Module")]
+    plugged = [at for at, column in enumerate(found) if column.first > model.keys + model.memory_keys]
     hidden = [at for at in plugged if at > max(used, plugged[0])] if plugged else []
     return [column for at, column in enumerate(found) if at not in hidden]
 
