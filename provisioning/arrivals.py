@@ -51,7 +51,7 @@ def hours(by: Actor, now: datetime) -> list[Hour]:
     accounts = list(Account.objects.visible_to(by).values_list("pk", flat=True))
     if len(accounts) <= MANY:
         return _hours(_counts(accounts, now), now)
-    key = f"arrivals {'.'.join(sorted(paths))} {bucket(now, PER_HOUR)}"
+    key = f"arrivals:{'.'.join(sorted(paths))}:{bucket(now, PER_HOUR)}"
     found: list[Hour] | None = cache.get(key)
     if found is None:
         found = _hours(_counts(accounts, now), now)

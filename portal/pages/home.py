@@ -90,7 +90,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
 def counted(by: Actor, visible: QuerySet[Device], now: datetime) -> dict[str, int]:
     """The numbers of the tiles; of very many phones they may be a quarter of a minute old."""
     reach = ".".join(sorted(by.paths(Power.SEE_ACCOUNT)))
-    key = f"home {reach} {by.user.pk if by.user else 0}"
+    key = f"home:{reach}:{by.user.pk if by.user else 0}"
     kept: dict[str, int] | None = cache.get(key)
     if kept is not None:
         return kept
