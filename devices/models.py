@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account, User
 from accounts.roles import Power
@@ -284,9 +285,9 @@ class Appearance(models.Model):
     """One line key of one device showing one extension of the same account."""
 
     class Ring(models.TextChoices):
-        NOW = "now", "At once"
-        DELAYED = "delayed", "After a while"
-        NEVER = "never", "Never"
+        NOW = "now", gettext_lazy("At once")
+        DELAYED = "delayed", gettext_lazy("After a while")
+        NEVER = "never", gettext_lazy("Never")
 
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="appearances")
     extension = models.ForeignKey(Extension, on_delete=models.PROTECT, related_name="appearances")
@@ -317,12 +318,12 @@ class KeyColumns(models.Model):
     """What a programmable key is, whether a phone's own or a profile's."""
 
     class Kind(models.TextChoices):
-        EMPTY = "empty", "Empty"
-        BLF = "blf", "Busy lamp"
-        SPEED_DIAL = "speed_dial", "Speed dial"
-        PARK = "park", "Park"
-        DTMF = "dtmf", "DTMF"
-        URL = "url", "Web address"
+        EMPTY = "empty", gettext_lazy("Empty")
+        BLF = "blf", gettext_lazy("Busy lamp")
+        SPEED_DIAL = "speed_dial", gettext_lazy("Speed dial")
+        PARK = "park", gettext_lazy("Park")
+        DTMF = "dtmf", gettext_lazy("DTMF")
+        URL = "url", gettext_lazy("Web address")
 
     position = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=12, choices=Kind.choices)

@@ -6,6 +6,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
 from accounts.roles import Power
@@ -71,15 +72,15 @@ class Lock(models.Model):
     """
 
     class Reason(models.TextChoices):
-        NONE = "", "None"
-        STALE = "stale", "Stale"
-        PREVIOUSLY_REGISTERED = "previously-registered", "Previously registered"
-        MOVED = "moved", "Moved"
+        NONE = "", gettext_lazy("None")
+        STALE = "stale", gettext_lazy("Stale")
+        PREVIOUSLY_REGISTERED = "previously-registered", gettext_lazy("Previously registered")
+        MOVED = "moved", gettext_lazy("Moved")
 
     class Suspicion(models.TextChoices):
-        ORIGINS = "origins", "Refused at three foreign origins within 24 hours"
-        HOURS = "hours", "Refused at one foreign origin in 12 of 24 hours"
-        CLONE = "clone", "Two parties hold its tokens"
+        ORIGINS = "origins", gettext_lazy("Refused at three foreign origins within 24 hours")
+        HOURS = "hours", gettext_lazy("Refused at one foreign origin in 12 of 24 hours")
+        CLONE = "clone", gettext_lazy("Two parties hold its tokens")
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="lock")
     state = models.CharField(max_length=12, choices=state_choices, default=State.NEW.value)
