@@ -173,7 +173,7 @@ def _ticks(hours: Sequence[Hour], zone: str) -> Iterator[Tick]:
     """Midnight by the day's name, and every sixth hour of the account's clock."""
     for at, hour in enumerate(hours):
         there = hour.at.astimezone(ZoneInfo(zone))
-        if there.hour % 6 or not 2 < at < arrivals.HOURS - 3:
+        if there.hour % 6 or not 4 < at < arrivals.HOURS - 3:
             continue
         if there.hour == 0:
             yield Tick(f"{_place(at):.2f}%", f"{there:%a} {there.day}", voice="day")
