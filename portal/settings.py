@@ -319,6 +319,7 @@ SPECTACULAR_SETTINGS = {
         "BanKindEnum": "security.models.Ban.Kind",
         "IncidentKindEnum": "provisioning.models.Incident.Kind",
         "FailureKindEnum": "provisioning.api.addresses.FAILURE_KINDS",
+        "NoticeWayEnum": "provisioning.api.notices.WAYS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

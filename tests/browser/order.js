@@ -1,19 +1,23 @@
 // Where the tab key goes against the way people read: what comes later in the page and stands before it.
 () => {
   const focusable = 'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]';
-  const seen = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true })
-    && !element.closest('.sr, [popover]:not(:popover-open), dialog:not([open])');
-  const wrong = [];
+  const hidden = '.sr, [popover]:not(:popover-open), dialog:not([open])';
   const named = (element) => element.outerHTML.slice(0, 90);
-  for (const element of document.querySelectorAll('[tabindex]')) {
+  const wrong = [];
+  const holders = new Set();
+  for (const element of document.querySelectorAll(focusable)) {
     if (element.tabIndex > 0) wrong.push('tabindex: ' + named(element));
+    if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    if (element.closest(hidden)) continue;
+    for (let holder = element; holder && !holders.has(holder); holder = holder.parentElement) {
+      holders.add(holder);
+    }
   }
-  const walk = (parent) => {
-    const children = [...parent.children].filter((child) => seen(child)
-      && !['fixed', 'sticky', 'absolute'].includes(getComputedStyle(child).position)
-      && (child.matches(focusable) || [...child.querySelectorAll(focusable)].some(seen)));
+  for (const parent of holders) {
     let before = null;
-    for (const child of children) {
+    for (const child of parent.children) {
+      if (!holders.has(child)) continue;
+      if (['fixed', 'sticky', 'absolute'].includes(getComputedStyle(child).position)) continue;
       const box = child.getBoundingClientRect();
       if (before !== null) {
         const old = before.getBoundingClientRect();
@@ -24,9 +28,7 @@
         }
       }
       before = child;
-      walk(child);
     }
-  };
-  walk(document.body);
+  }
   return wrong;
 }
