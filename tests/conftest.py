@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests import environment
 
@@ -25,6 +26,7 @@ from django.conf import settings as django_settings
 from django.test import override_settings
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
 from portal import embedded
 
@@ -102,6 +104,26 @@ def _is_for(run: str, item: pytest.Item) -> bool:
 
 def _is_bound(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(marker) for marker in ("both", "once", "needs"))
+
+
+#: Their tests share an installation that takes half a minute to start: one process has all of a folder's.
+TOGETHER = {"e2e", "stories"}
+
+
+class _ByFolder(LoadScopeScheduling):
+    """Each test to whoever is free, but for those that share an installation.
+
+    xdist's own groups come to nothing with this pytest: it cannot write them into a test's name any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.removeprefix("tests/").split("/")[0]
+        return folder if folder in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFolder(config, log)
 
 
 def _patience(item: pytest.Item) -> float:

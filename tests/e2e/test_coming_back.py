@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.household import Household, eventually
 from tests.e2e.phones import AGENT, Entered, ask, enter, folder_in, lock_of, served, set_up
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 HOME, ELSEWHERE = "127.4.0.1", "127.4.0.2"
 THIRTY_DAYS_PASS = """

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from tests.e2e.household import ROOT, Household, free_port
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.once, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 
 def test_it_plays_a_day_and_a_power_cut_as_often_as_one_likes(household: Household) -> None:

@@ -14,7 +14,7 @@ import redis
 from tests.e2e.household import Household, eventually
 from tests.e2e.phones import Entered, enter, lock_of
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.timeout(600)]
 
 AGENT = "Yealink SIP-T46S 66.85.0.5 {colons}"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.household import Household, Reply, eventually
 from tests.e2e.phones import Entered, enter, events_of, lock_of
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 AGENT = "Yealink SIP-T46S 66.85.0.5 {colons}"
 _places = itertools.count(1)

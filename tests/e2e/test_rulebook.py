@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.household import Household, eventually
 from tests.e2e.phones import Entered, ask, boot, enter, events_of, folder_in, lock_of, served, set_up
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 _streets = itertools.count(1)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.household import Household, Reply, eventually
 from tests.e2e.phones import Entered, enter, events_of, fresh_mac, lock_of
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 
 REQUESTS = Path(__file__).resolve().parents[1] / "data" / "phone_requests.jsonl"
 FAMILIES = {

@@ -6,7 +6,7 @@ from tests.e2e.household import PROXY, Household, eventually
 from tests.e2e.phones import enter, lock_of
 from tests.simulator import Phone
 
-pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.once, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(300)]
 
 PHONES = {
     ("yealink", "T46S", "001565"): "Yealink SIP-T46S 66.85.0.5 {colons}",

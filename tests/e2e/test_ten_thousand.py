@@ -32,7 +32,6 @@ print(json.dumps({
 """
 
 pytestmark = [
-    pytest.mark.xdist_group("e2e"),
     pytest.mark.timeout(900),
     pytest.mark.large,
 ]

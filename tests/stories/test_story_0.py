@@ -20,7 +20,7 @@ from tests.e2e.household import ROOT, Household, eventually, free_port
 from tests.simulator import Asked, Crowd, Member, Phone, Tally
 from tests.simulator.wires import QuickLine
 
-pytestmark = [pytest.mark.xdist_group("story0"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(900)]
 
 # The campus's lines to the world: two by which its phones have come for days, and one for when those fail.
 HOME, SECOND, OTHER = "127.60.0.1", "127.60.0.2", "127.60.0.3"

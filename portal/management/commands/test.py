@@ -78,7 +78,7 @@ class Command(BaseCommand):
         self, name: str, arguments: list[str], *, whole: bool, environment: dict[str, str]
     ) -> tuple[int, str]:
         print(f"\n### {name}\n", flush=True)
-        parallel = ["--numprocesses", "2", "--dist", "loadgroup"] if whole else []
+        parallel = ["--numprocesses", "2"] if whole else []
         # Named before the tests' own environment stands, it would make Django read ours.
         inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         child = subprocess.Popen(
