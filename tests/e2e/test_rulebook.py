@@ -60,7 +60,7 @@ def test_a_thief_wins_an_unlock_and_the_manager_takes_back(household: Household)
     assert ask(household, phone, f"/{phone.mac}.boot", den).status == 404
     again = served(household, phone, file_of(phone, below), home)
     assert folder_in(again.body) == below, "the phone's own URL goes on"
-    shown = household.api("GET", "/extensions/").json()["results"]
+    shown = household.api("GET", f"/extensions/?search={phone.username}").json()["results"]
     extension = next(row for row in shown if row["username"] == phone.username)
     assert extension["exposed_since"]
 
