@@ -18,6 +18,7 @@ from provisioning import events, locking, publishing, sites
 from provisioning.evidence import Evidence as Evidence
 from provisioning.evidence import accepting, is_bound_there, proved_there
 from provisioning.evidence import evidence as evidence
+from provisioning.evidence import evidence_of as evidence_of
 from provisioning.gate import Outcome
 from provisioning.locking import CLOCK, Span
 from provisioning.models import Approval, Denial, DeviceEvent, Lock

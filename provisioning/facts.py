@@ -5,11 +5,11 @@ all build the same facts here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import Account
 from devices.catalog import catalog
@@ -160,21 +160,23 @@ def standing_of(address: int, now: datetime, *, earned: bool = True) -> tuple[bo
 
 def is_shared(address: int, now: datetime) -> bool:
     """Whether proved phones of two customers checked in from this origin during the last 30 days."""
-    rows = Proof.objects.filter(first=origin_of(address).hex_first, at__gte=now - SHARED_TIME)
-    paths = set(rows.values_list("device__account__path", flat=True).distinct())
-    return len(paths) > 1 and len(_customers(paths)) > 1
+    return bool(shared(now, at=[origin_of(address)]))
 
 
-def shared(now: datetime) -> frozenset[Network]:
-    """Every shared origin."""
+def shared(now: datetime, *, at: Iterable[Network] | None = None) -> frozenset[Network]:
+    """Every shared origin, or those of some."""
     rows = Proof.objects.filter(at__gte=now - SHARED_TIME)
+    if at is not None:
+        rows = rows.filter(first__in={origin.hex_first for origin in at})
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for first, last, path in rows.values_list("first", "last", "device__account__path").distinct():
         seen[first, last].add(path)
+    several = {origin: paths for origin, paths in seen.items() if len(paths) > 1}
+    customer_of = _customers(set().union(*several.values()))
     return frozenset(
         Network.from_hex(*origin)
-        for origin, paths in seen.items()
-        if len(paths) > 1 and len(_customers(paths)) > 1
+        for origin, paths in several.items()
+        if len({customer_of[path] for path in paths}) > 1
     )
 
 
@@ -189,13 +191,15 @@ def site_lists() -> wire.Lists:
     )
 
 
-def _customers(paths: Iterable[str]) -> set[str]:
+def _customers(paths: Collection[str]) -> dict[str, str]:
     """The customers these accounts are or belong to; an account above all customers stands for itself."""
-    reach = Q(pk__in=[])
-    for path in paths:
-        reach |= Q(path__in=[path[:end] for end in range(4, len(path) + 1, 4)])
-    customers = set(Account.objects.filter(reach, kind=Account.Kind.CUSTOMER).values_list("path", flat=True))
-    return {next((c for c in customers if path.startswith(c)), path) for path in paths}
+    if not paths:
+        return {}
+    above = {path: [path[:end] for end in range(4, len(path) + 1, 4)] for path in paths}
+    reach = {step for steps in above.values() for step in steps}
+    rows = Account.objects.filter(path__in=reach, kind=Account.Kind.CUSTOMER)
+    customers = set(rows.values_list("path", flat=True))
+    return {path: next((step for step in above[path] if step in customers), path) for path in paths}
 
 
 def _inactive_paths() -> list[str]:

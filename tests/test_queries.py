@@ -48,6 +48,7 @@ LISTS = (
     "/",
     "/phones/",
     "/phones/resync/",
+    "/approvals/",
     "/phones/import/{draft}/",
     "/phones/{phone}/files/",
     "/phones/{phone}/lines/",

@@ -1,5 +1,6 @@
 """Refused phones that wait for an answer: the evidence first, then the buttons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,9 +61,13 @@ class Card:
     may_take_back: bool
 
 
-def card_of(approval: Approval, by: Actor, now: datetime) -> Card:
-    """Gather a card's evidence and put it into words, what speaks for it first."""
-    known = approvals.evidence(approval, by=by, now=now)
+def cards_of(shown: Sequence[Approval], by: Actor, now: datetime) -> list[Card]:
+    """Gather the evidence of these cards and put it into words, what speaks for each first."""
+    known = approvals.evidence_of(shown, by=by, now=now)
+    return [_card(approval, evidence, by) for approval, evidence in zip(shown, known, strict=True)]
+
+
+def _card(approval: Approval, known: approvals.Evidence, by: Actor) -> Card:
     points = [*_for(known, approval), *_against(known)]
     against = sum(point.voice == "is-wrong" for point in points)
     return Card(
@@ -145,7 +150,7 @@ def cards_for(request: PageRequest, now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "since": now - LATE,
-        "cards": [card_of(approval, request.actor, now) for approval in waiting[:SHOWN]],
+        "cards": cards_of(list(waiting[:SHOWN]), request.actor, now),
         "title": title(counted := waiting.count(), len(suspected)),
         "waiting": counted,
         "clones": clones_of(suspected[:SHOWN], request.actor),
@@ -207,7 +212,7 @@ def news(request: PageRequest, now: datetime) -> dict[str, Any]:
     over = over.exclude(status=Approval.Status.OPEN, closes_at__gt=now)
     return {
         "now": now,
-        "cards": [card_of(approval, request.actor, now) for approval in fresh],
+        "cards": cards_of(fresh, request.actor, now),
         "over": list(over),
         "title": title(waiting.count(), len(suspected_clones(request.actor, now))),
     }

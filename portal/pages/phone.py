@@ -18,7 +18,7 @@ from devices.models import Device
 from portal.clone_cards import clone_of
 from portal.hardening_card import hardening_card
 from portal.model_words import model_words
-from portal.pages.approvals import card_of
+from portal.pages.approvals import cards_of
 from portal.pages.forms import QuarantineForm, RearmForm, UnlockForm, said_origin
 from portal.pages.log import events_of, log_lines, of_kind
 from portal.pages.phone_frame import find_phone as find_phone
@@ -41,10 +41,10 @@ def overview(request: PageRequest, code: UUID) -> HttpResponse:
     frame = frame_of(request, device, "overview")
     cards = Approval.objects.visible_to(request.actor).select_related("account", "device__account")
     cards = cards.select_related("device__owner", "device__lock__bound_site")
-    waiting = cards.filter(device=device, status=Approval.Status.OPEN, closes_at__gt=frame["now"]).first()
+    waiting = cards.filter(device=device, status=Approval.Status.OPEN, closes_at__gt=frame["now"])[:1]
     context = {
         **frame,
-        "card": card_of(waiting, request.actor, frame["now"]) if waiting else None,
+        "card": next(iter(cards_of(list(waiting), request.actor, frame["now"])), None),
         "history": log_lines(of_kind(events_of(request, device), "lock")[:6]),
     }
     if request.htmx:

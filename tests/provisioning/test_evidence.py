@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import audit
@@ -18,6 +20,7 @@ from tests.factories import (
     AWAY,
     HOME,
     banned,
+    bind,
     claimed,
     make_phone,
     make_site,
@@ -125,3 +128,37 @@ def test_an_agent_that_does_not_fit_is_said(locked: Device) -> None:
     assert card is not None
 
     assert not approvals.evidence(card).agent_fits
+
+
+def test_the_evidence_of_many_cards_costs_as_much_as_that_of_one(
+    card: Approval, acme: Account, globex: Account, ana: Actor, eve: Actor, ben: Actor
+) -> None:
+    def another(at_: int) -> Approval:
+        place = f"198.51.100.{60 + at_}"
+        site = make_site(acme, by=ana, name=f"Place {at_}", networks=[f"{place}/32"])
+        phone = make_phone(acme, by=ana, owner=ben.user)
+        bind(phone, site=site)
+        proved(make_phone(acme, by=ana, site=site), place)
+        proved(make_phone(globex, by=eve), place)
+        banned(place)
+        claimed(phone, HOME)
+        audit.record(at(ben, place), "session.opened", acme)
+        made = tried(phone, place)
+        assert made is not None
+        return Approval.objects.select_related("account", "device__account", "device__lock").get(pk=made.pk)
+
+    first = another(0)
+    with CaptureQueriesContext(connection) as one:
+        alone = approvals.evidence(first, by=ana)
+    others = [another(at_) for at_ in range(1, 4)]
+    with CaptureQueriesContext(connection) as many:
+        found = approvals.evidence_of([first, card, *others], by=ana)
+
+    said = [(e.address, e.phones_there, e.bound_there, e.banned, e.shared, len(e.sites)) for e in found]
+    assert said[0] == ("198.51.100.60", 1, True, True, True, 1)
+    assert said[1] == (AWAY, 0, False, False, False, 0)
+    assert said[2:] == [(f"198.51.100.{60 + at_}", *said[0][1:]) for at_ in range(1, 4)]
+    assert [e.sites[0].accepting for e in (found[0], *found[2:])] == [1, 1, 1, 1]
+    assert [e.owner_there is not None for e in found] == [True, False, True, True, True]
+    assert alone == found[0]
+    assert len(many) == len(one)
