@@ -39,6 +39,7 @@ class Item:
 
 def tell_waiting(now: datetime) -> int:
     """Put down what came up, and send every e-mail that is due; returns how many pieces of news left."""
+    telling.sweep(now)
     _of_waiting(now)
     _of_new_places(now)
     _of_resets(now)

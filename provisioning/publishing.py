@@ -292,18 +292,21 @@ def sweep(now: datetime) -> int:
 
 
 def tell_later(what: str, row: int, text: str) -> None:
-    """Have people told by e-mail after the commit; a broker that is away costs the mail, not the verb.
+    """Have people told by e-mail after the commit; what a broker that is away does not hear, a sweep tells.
 
     `row` is the phone's or the account's key, as telling.py wants it for this.
     """
+    asked = Outbox.objects.create(
+        what=Outbox.MAIL, details={"what": what, "row": row, "text": text}, due_at=_due(0)
+    )
 
     def tell() -> None:
         from provisioning import tasks
 
         try:
-            tasks.tell.apply_async(args=[what, row, text])
+            tasks.tell.apply_async(args=[asked.pk])
         except (store.Away, BrokerAway, OSError) as error:
-            log.warning("an e-mail could not be asked for", what=what, error=type(error).__name__)
+            log.warning("an e-mail leaves with the next sweep", what=what, error=type(error).__name__)
 
     transaction.on_commit(tell, robust=True)
 

@@ -66,11 +66,11 @@ def send_resyncs() -> int:
 
 
 @shared_task
-def tell(what: str, row: int, text: str) -> int:
+def tell(asked: int) -> int:
     """Send the e-mails about something that happened to a phone, or in an account."""
     from provisioning import telling
 
-    return telling.tell(what, row, text, now=timezone.now())
+    return telling.tell_asked(asked, now=timezone.now())
 
 
 @shared_task

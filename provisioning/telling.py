@@ -4,13 +4,13 @@ When and with what else it leaves is each person's choice (noticing.py, letters.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
+import structlog
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -20,10 +20,13 @@ from devices.models import Device
 from provisioning import incident_words, incidents, letters, sentences, standing
 from provisioning.gate import KeyKind
 from provisioning.letters import Letter
-from provisioning.models import Incident, IncidentStep, Job, Lock, Notice, Told
-from provisioning.noticing import About
+from provisioning.models import Incident, IncidentStep, Job, Lock, Notice, Outbox, Told
+from provisioning.noticing import HOUR, About
 from security.models import Ban
 
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 500
 REFUSED_MACS_EVERY = timedelta(days=1)
 MOST_FACTS = 30  # pieces of evidence in an e-mail; the page has all
 #: What digests.py gathers, by the names in Told.
@@ -32,7 +35,34 @@ WAITING, NEW_PLACES, RESETS, OPEN_ENDS = "waiting", "new-places", "resets", "ope
 
 def tell(what: str, row: int, text: str, *, now: datetime) -> int:
     """Send the e-mails about what happened to a phone, or in an account; returns how many were told."""
-    return _TOLD[what](row, text, now)
+    with transaction.atomic():
+        told = _TOLD[what](row, text, now)
+    return _sent(told, now)
+
+
+def tell_asked(asked: int, *, now: datetime) -> int:
+    """Tell what `publishing.tell_later` has put down under this number; nobody when that was done already."""
+    with transaction.atomic():
+        row = Outbox.objects.select_for_update().filter(pk=asked, what=Outbox.MAIL).first()
+        if row is None:
+            return 0
+        told = _TOLD[row.details["what"]](row.details["row"], row.details["text"], now)
+        row.delete()
+    return _sent(told, now)
+
+
+def sweep(now: datetime) -> int:
+    """Tell what a worker should have told and did not; returns how many pieces of news that were."""
+    old = Outbox.objects.filter(what=Outbox.MAIL, due_at__lte=now)
+    old.filter(created_at__lt=now - letters.GIVEN_UP).delete()
+    late = list(old.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
+    for asked in late:
+        try:
+            tell_asked(asked, now=now)
+        except Exception:  # one that cannot be told keeps no other waiting
+            log.exception("news could not be told", asked=asked)
+            Outbox.objects.filter(pk=asked).update(due_at=now + HOUR)
+    return len(late)
 
 
 def managers_of(device: Device) -> list[User]:
@@ -52,8 +82,8 @@ def managers_in(account: Account) -> list[User]:
     return []
 
 
-def of_own_unlock(device: Device, *, owner: str, now: datetime) -> int:
-    """E2: tell the managers that an owner lets his phone set itself up again; returns how many are told."""
+def of_own_unlock(device: Device, *, owner: str, now: datetime) -> list[User]:
+    """E2: tell the managers that an owner lets his phone set itself up again."""
     lock = Lock.objects.select_related("device__account").get(pk=device.pk)
     until = sentences.when(lock.grant_until, device.account.time_zone, now=now) if lock.grant_until else ""
     if lock.grant_origin:
@@ -68,12 +98,11 @@ def of_own_unlock(device: Device, *, owner: str, now: datetime) -> int:
     given = int(lock.grant_given_at.timestamp()) if lock.grant_given_at else 0
     subject = _("{owner} unlocked {phone}").format(owner=owner, phone=device)
     letter = Letter(About.OWN_UNLOCKS, device.account, f"{device.code} {given}", subject, body)
-    return _tell(letter, managers_of(device), now=now)
+    return letters.put(letter, managers_of(device), at=now)
 
 
-def of_yielded(account: Account, *, phone: str, now: datetime | None = None) -> int:
+def of_yielded(account: Account, *, phone: str, now: datetime) -> list[User]:
     """E10: tell the managers that a phone of theirs, which nobody ever set up, has given its MAC away."""
-    now = now or timezone.now()
     body = _(
         "{phone} was entered in {account} and was not set up within 30 days. Now somebody else has entered"
         " its MAC, so it was removed from your phones.\n\nNothing to do if you never had this phone. If it is"
@@ -81,38 +110,35 @@ def of_yielded(account: Account, *, phone: str, now: datetime | None = None) -> 
     ).format(phone=phone, account=account)
     name = f"{account.code} {now:%Y%m%d} {phone}"[:80]
     letter = Letter(About.YIELDED, account, name, _("{phone} was removed").format(phone=phone), body)
-    return _tell(letter, managers_in(account), now=now)
+    return letters.put(letter, managers_in(account), at=now)
 
 
-def of_refused_macs(account: Account, *, by: str, now: datetime) -> int:
+def of_refused_macs(account: Account, *, by: str, now: datetime) -> list[User]:
     """E10: tell platform support, once a day, that an account asks for MACs that are others'."""
     since = now - REFUSED_MACS_EVERY
     supporters = User.objects.filter(
         is_active=True, memberships__role=Role.SUPPORT.value, memberships__account__depth=1
     ).distinct()
-    with transaction.atomic():
-        told, is_first = Told.objects.select_for_update().get_or_create(
-            account=account, what="refused-macs", defaults={"at": now}
-        )
-        if not is_first and told.at > since:
-            return 0
-        told.at = now
-        told.save(update_fields=["at"])
-        entries = AuditEntry.objects.filter(account=account, verb="device.not-added", at__gt=since)
-        body = _(
-            "In the last 24 hours {account} tried to add {count} MACs that are in use elsewhere. The last one"
-            " was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps somebody looks for"
-            " phones of others. The MACs stand in the audit of {slug}.\n"
-        ).format(account=account, count=entries.count(), by=by, slug=account.slug)
-        name = f"{account.code} {int(now.timestamp())}"
-        subject = _("{account} asks for MACs of others").format(account=account)
-        letter = Letter(About.REFUSED_MACS, account, name, subject, body)
-        people = letters.put(letter, supporters.order_by("email"), at=now)
-    send(now, to=people)
-    return len(people)
+    told, is_first = Told.objects.select_for_update().get_or_create(
+        account=account, what="refused-macs", defaults={"at": now}
+    )
+    if not is_first and told.at > since:
+        return []
+    told.at = now
+    told.save(update_fields=["at"])
+    entries = AuditEntry.objects.filter(account=account, verb="device.not-added", at__gt=since)
+    body = _(
+        "In the last 24 hours {account} tried to add {count} MACs that are in use elsewhere. The last one"
+        " was tried by {by}.\n\nEach was refused. Perhaps a list was mistyped, perhaps somebody looks for"
+        " phones of others. The MACs stand in the audit of {slug}.\n"
+    ).format(account=account, count=entries.count(), by=by, slug=account.slug)
+    name = f"{account.code} {int(now.timestamp())}"
+    subject = _("{account} asks for MACs of others").format(account=account)
+    letter = Letter(About.REFUSED_MACS, account, name, subject, body)
+    return letters.put(letter, supporters.order_by("email"), at=now)
 
 
-def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
+def of_ban(account: Account, ban: Ban, *, now: datetime) -> list[User]:
     """B5: tell the managers that an address where their phones live is kept out, with the evidence.
 
     Their own phones' failures in clear, those of others as counts.
@@ -160,13 +186,13 @@ def of_ban(account: Account, ban: Ban, *, now: datetime) -> int:
     people = managers_in(account)
     if not people and (incident := _incident_of(About.BANS, account, name)):
         _note_told(incident, [], now)
-    return _tell(letter, people, now=now)
+    return letters.put(letter, people, at=now)
 
 
-def of_incident(incident: Incident, *, now: datetime) -> int:
+def of_incident(incident: Incident, *, now: datetime) -> list[User]:
     """Tell the people nearest to it, once, what happened, what follows and how it is known; note who was."""
     if incident.steps.filter(what=IncidentStep.What.TOLD).exists():
-        return 0
+        return []
     people, words = managers_in(incident.account), incident_words.describe(incident, now=now)
     since = sentences.when(incident.opened_at, incident.account.time_zone, now=now)
     lines = [
@@ -184,10 +210,10 @@ def of_incident(incident: Incident, *, now: datetime) -> int:
     letter = Letter(About.INCIDENTS, incident.account, name, incident.title, "\n".join(lines))
     if not people:
         _note_told(incident, [], now)
-    return _tell(letter, people, now=now)
+    return letters.put(letter, people, at=now)
 
 
-def of_job(job: Job, *, now: datetime) -> int:
+def of_job(job: Job, *, now: datetime) -> list[User]:
     """Tell whoever started it that work on many phones has come to its end, if he wants to hear of that."""
     starter = User.objects.filter(pk=job.actor.get("user"), is_active=True)
     page = f"{settings.PORTAL_URL}/jobs/{job.code}/"
@@ -200,7 +226,7 @@ def of_job(job: Job, *, now: datetime) -> int:
         body += " " + _("{skipped}; the page says why.").format(skipped=skipped)
     body += f"\n{page}\n"
     subject = _("{account}: {kind}, {total} phones, has finished").format(**words)
-    return _tell(Letter(About.JOBS, job.account, str(job.code), subject, body), starter, now=now)
+    return letters.put(Letter(About.JOBS, job.account, str(job.code), subject, body), starter, at=now)
 
 
 def send(now: datetime, *, to: Sequence[User] | None = None) -> list[Notice]:
@@ -216,12 +242,10 @@ def send(now: datetime, *, to: Sequence[User] | None = None) -> list[Notice]:
     return left
 
 
-def _tell(letter: Letter, people: Iterable[User], *, now: datetime) -> int:
-    """Put it down for these people, and send at once what is due at once; returns how many are told."""
-    near = list(people)
-    with transaction.atomic():
-        told = letters.put(letter, near, at=now)
-    send(now, to=near)
+def _sent(told: Sequence[User], now: datetime) -> int:
+    """Send at once what these people are to be told at once; returns how many they are."""
+    if told:
+        send(now, to=told)
     return len(told)
 
 
@@ -257,45 +281,45 @@ def put_down_new_place(device: Device, *, now: datetime) -> None:
             told.save(update_fields=["names"])
 
 
-def _origin_drift(row: int, text: str, now: datetime) -> int:
+def _origin_drift(row: int, text: str, now: datetime) -> list[User]:
     device = Device.objects.select_related("account").filter(pk=row).first()
     if device is not None:
         put_down_new_place(device, now=now)
-    return 0
+    return []
 
 
-def _own_unlock(row: int, text: str, now: datetime) -> int:
+def _own_unlock(row: int, text: str, now: datetime) -> list[User]:
     device = Device.objects.select_related("account").filter(pk=row).first()
-    return of_own_unlock(device, owner=text, now=now) if device else 0
+    return of_own_unlock(device, owner=text, now=now) if device else []
 
 
-def _yielded(row: int, text: str, now: datetime) -> int:
+def _yielded(row: int, text: str, now: datetime) -> list[User]:
     account = Account.objects.filter(pk=row).first()
-    return of_yielded(account, phone=text, now=now) if account else 0
+    return of_yielded(account, phone=text, now=now) if account else []
 
 
-def _refused_macs(row: int, text: str, now: datetime) -> int:
+def _refused_macs(row: int, text: str, now: datetime) -> list[User]:
     account = Account.objects.filter(pk=row).first()
-    return of_refused_macs(account, by=text, now=now) if account else 0
+    return of_refused_macs(account, by=text, now=now) if account else []
 
 
-def _banned(row: int, text: str, now: datetime) -> int:
+def _banned(row: int, text: str, now: datetime) -> list[User]:
     account, ban = Account.objects.filter(pk=row).first(), Ban.objects.filter(code=text).first()
-    return of_ban(account, ban, now=now) if account and ban and ban.lifted_at is None else 0
+    return of_ban(account, ban, now=now) if account and ban and ban.lifted_at is None else []
 
 
-def _incident(row: int, text: str, now: datetime) -> int:
+def _incident(row: int, text: str, now: datetime) -> list[User]:
     incident = Incident.objects.select_related("account").filter(account=row, code=text).first()
-    return of_incident(incident, now=now) if incident else 0
+    return of_incident(incident, now=now) if incident else []
 
 
-def _job_finished(row: int, text: str, now: datetime) -> int:
+def _job_finished(row: int, text: str, now: datetime) -> list[User]:
     job = Job.objects.select_related("account").filter(pk=row).first()
-    return of_job(job, now=now) if job else 0
+    return of_job(job, now=now) if job else []
 
 
 #: What is told, by its name in `publishing.tell_later`: of a phone or of an account, with a text.
-_TOLD: dict[str, Callable[[int, str, datetime], int]] = {
+_TOLD: dict[str, Callable[[int, str, datetime], list[User]]] = {
     "own-unlock": _own_unlock,
     "origin-drift": _origin_drift,
     "yielded": _yielded,

@@ -13,7 +13,7 @@ from provisioning.models.locks import OwnedByDevice, first_revision
 
 
 class Outbox(models.Model):
-    """Something that the store does not know yet; written with the change, removed when it was published."""
+    """What the store, or people, do not know yet; written with the change, removed when they were told."""
 
     class What(models.TextChoices):
         DEVICE = "device", gettext_lazy("A device's lock, tokens and files")
@@ -21,6 +21,8 @@ class Outbox(models.Model):
         LISTS = "lists", gettext_lazy("Windows, sites, networks")
         ADDRESS = "address", gettext_lazy("The standing of an address")
         BOOK = "book", gettext_lazy("The phone book of an account")
+
+    MAIL = "mail"  # beside those: nothing for the store, but people who are to be told (telling.py)
 
     what = models.CharField(max_length=8, choices=What.choices)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, null=True, related_name="outbox")

@@ -14,7 +14,7 @@ from accounts.scope import Actor
 from devices.models import Device
 from provisioning import claims, entering, events, ledger, locking, publishing, tasks, telling
 from provisioning.gate import State
-from provisioning.models import DeviceEvent, Lock, MacRecord, Told
+from provisioning.models import DeviceEvent, Lock, MacRecord, Outbox, Told
 from security.networks import origin_of, parse_address
 from tests.provisioning.making import HOME, request
 from tests.tree import Tree, user_of
@@ -41,8 +41,13 @@ def suspect(device: Device, until: datetime) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[object]]:
     """The e-mails that were asked for."""
     found: list[list[object]] = []
-    monkeypatch.setattr(tasks.tell, "apply_async", lambda args: found.append(args))
+    monkeypatch.setattr(tasks.tell, "apply_async", lambda args: found.append(_put_down(*args)))
     return found
+
+
+def _put_down(pk: int) -> list[object]:
+    details = Outbox.objects.get(pk=pk).details
+    return [details["what"], details["row"], details["text"]]
 
 
 # --- suspicion ---------------------------------------------------------------------------------------------
@@ -197,7 +202,7 @@ def test_support_has_one_mail_a_day_and_account(cast: Tree) -> None:
             enter(cast.acme, cast.ana)
 
     told = [
-        telling.of_refused_macs(account, by="Ana", now=NOW + timedelta(hours=hours))
+        telling.tell("refused-macs", account.pk, "Ana", now=NOW + timedelta(hours=hours))
         for account, hours in ((cast.acme, 0), (cast.acme, 23), (cast.globex, 23), (cast.acme, 24))
     ]
 
@@ -211,8 +216,8 @@ def test_support_has_one_mail_a_day_and_account(cast: Tree) -> None:
 def test_with_nobody_left_nobody_is_told(cast: Tree) -> None:
     Membership.objects.all().delete()
 
-    assert telling.of_refused_macs(cast.acme, by="Ana", now=NOW) == 0
-    assert telling.of_yielded(cast.acme, phone="Lobby") == 0
+    assert telling.tell("refused-macs", cast.acme.pk, "Ana", now=NOW) == 0
+    assert telling.tell("yielded", cast.acme.pk, "Lobby", now=NOW) == 0
     assert telling.tell("yielded", 0, "Lobby", now=NOW) == 0
     assert mail.outbox == []
 
