@@ -32,7 +32,7 @@ HANDOVERS = ("include", "chain", "poll")
 BANKS = ("display", "memory", "module")
 ENVELOPES = ("", "summed")
 #: Where a phone's power comes from, and so how it is started anew by whoever stands before it.
-POWERS = ("plug", "cable", "plug-or-cable", "base", "adapter", "battery", "wired-in")
+POWERS = ("cable", "plug-or-cable", "base", "adapter", "battery", "wired-in")
 RAW_LENGTH = 500
 
 _NUMBER = re.compile(r"[._](?:\d+|X)(?=[._@]|$)")
@@ -115,7 +115,7 @@ class Connect:
     """How a new phone is told of the root URL, which `{root}` stands for; `{place}` is without the scheme."""
 
     order: str  #: whom it asks first when it starts, in a sentence
-    options: tuple[str, ...]  #: DHCP options that it reads, the one to use first
+    options: tuple[str, ...]  #: DHCP options that carry the value as a text, the one to use first
     value: str  #: what stands there, and in the vendor's service
     by_hand: str  #: what is typed on the phone's own web page
     where: str  #: into which field, in a sentence

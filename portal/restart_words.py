@@ -26,16 +26,14 @@ def waiting_words(device: Device) -> str:
 
 def _by_power(power: str) -> str:
     match power:
-        case "plug":
-            return _("Pull its plug, count to ten, plug it in again.")
         case "cable":
             return _(
                 "Pull the network cable that it gets its power from, count to ten, plug the cable in again."
             )
         case "base":
             return _(
-                "Pull the plug of its base station (the box, not the handset), count to ten, plug it in"
-                " again. If it has no plug, pull its network cable."
+                "Pull the plug and the network cable of its base station (the box, not the handset); if it"
+                " has only one of them, pull that one. Count to ten, plug in again what you pulled."
             )
         case "adapter":
             return _(
@@ -44,9 +42,12 @@ def _by_power(power: str) -> str:
         case "battery":
             return _("Switch it off, count to ten, switch it on again.")
         case "wired-in":
-            return _("It gets its power through the wall: switch that off, count to ten, switch it on again.")
+            return _(
+                "It gets its power through the wall, by its network cable or by a power supply. Switch that"
+                " off, or have it switched off, count to ten, switch it on again."
+            )
         case _:
             return _(
-                "Pull its plug, count to ten, plug it in again. If it has no plug, its network cable powers"
-                " it: pull the cable that goes to the wall, count to ten, plug it in again."
+                "Pull its plug and the network cable that goes to the wall; if it has only one of them, pull"
+                " that one. Count to ten, plug in again what you pulled."
             )

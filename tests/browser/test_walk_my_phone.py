@@ -64,7 +64,7 @@ def test_an_end_user_frees_his_phone_and_watches_it(
     page.get_by_role("button", name=re.compile(BUTTON)).click()  # two clicks, with that of the sign-in
 
     expect(page.get_by_text("Ready to set itself up", exact=True)).to_be_visible()
-    expect(page.get_by_text("Pull its plug, count to ten, plug it in again.")).to_be_visible()
+    expect(page.get_by_text("Pull its plug and the network cable that goes to the wall")).to_be_visible()
     assert faults(page) == []
     assert phone.starts() == 200
     expect(page.get_by_text("Setting itself up", exact=True)).to_be_visible()

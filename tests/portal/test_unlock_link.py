@@ -102,7 +102,7 @@ def test_the_button_unlocks_and_the_page_follows_the_phone(world: World, holder:
 
     assert Lock.objects.get(pk=phone.pk).state == "unlocked"
     assert "Ready to set itself up" in text(ready)
-    assert "Pull its plug, count to ten, plug it in again." in text(ready)
+    assert "Pull its plug and the network cable that goes to the wall" in text(ready)
     assert f'hx-get="{url}" hx-trigger="every 4s"' in ready.content.decode()
     assert '<noscript><meta http-equiv="refresh" content="4"></noscript>' in ready.content.decode()
     assert BUTTON not in text(ready)
