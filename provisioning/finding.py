@@ -17,7 +17,7 @@ from accounts.models import Account, User
 from accounts.scope import Actor, below
 from devices.catalog import catalog
 from devices.models import Appearance, Device, Extension, Site, SiteNetwork
-from provisioning import quiet_phones
+from provisioning import health, quiet_phones
 from provisioning.gate import State, TokenKind
 from provisioning.models import Approval, LastSeen, Lock, Token
 from security.networks import AddressError, Network, origin_of, parse_address, parse_network, show_address
@@ -114,7 +114,7 @@ def _is_known(actor: Actor, name: str, value: str) -> bool:
     choices: dict[str, Collection[str]] = {
         "state": STATES,
         "family": catalog().families,
-        "seen": ("yes", "never"),
+        "seen": ("yes", "never", "refused"),
         "quiet": ("yes",),
         "order": ORDERS,
     }
@@ -134,7 +134,7 @@ def code_in(text: str) -> UUID | None:
 
 def found(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> QuerySet[Device]:
     """Of these phones those that fit all that was asked; none when something of it makes no sense."""
-    rows = narrowed(actor, phones, asked)
+    rows = narrowed(actor, phones, asked, now)
     return in_state(quiet(rows, now) if asked["quiet"] else rows, asked["state"], now)
 
 
@@ -143,7 +143,7 @@ def quiet(phones: QuerySet[Device], now: datetime) -> QuerySet[Device]:
     return phones.filter(quiet_phones.late(now))
 
 
-def narrowed(actor: Actor, phones: QuerySet[Device], asked: Asked) -> QuerySet[Device]:
+def narrowed(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> QuerySet[Device]:
     """The same without its state and whether it is quiet."""
     if asked.problems:
         return phones.none()
@@ -160,7 +160,10 @@ def narrowed(actor: Actor, phones: QuerySet[Device], asked: Asked) -> QuerySet[D
         phones = phones.filter(is_at)
     if asked["firmware"]:
         phones = phones.filter(last_seen__firmware=asked["firmware"])
-    if asked["seen"]:
+    if asked["seen"] == "refused":
+        refused = health.locked_out(health.turned_away(now).visible_to(actor))
+        phones = phones.filter(pk__in=refused.values("device"))
+    elif asked["seen"]:
         phones = phones.filter(last_seen__isnull=asked["seen"] == "never")
     return at_once(matching(phones, asked["q"])) if asked["q"] else phones
 

@@ -12,7 +12,7 @@ from accounts.scope import below
 from devices.models import Device
 from provisioning import quiet_phones
 from provisioning.gate import Outcome, TokenKind
-from provisioning.models import Approval, DeviceEvent, Incident, Token, Window
+from provisioning.models import Approval, DeviceEvent, Incident, OwnedThen, Token, Window
 
 LATELY = timedelta(days=1)
 # A phone asks for files that it has not got, at every start: that is nobody who was turned away.
@@ -58,10 +58,7 @@ def of_accounts(accounts: Collection[int], now: datetime) -> dict[int, Health]:
     is_lately = Q(last_seen__at__gt=since)
     count(Device.objects.all(), phones=Count("pk"), checked_in=Count("pk", filter=is_lately))
     count(Device.objects.filter(quiet_phones.late(now)), quiet=Count("pk"))
-    refused = DeviceEvent.objects.filter(
-        what="request", outcome=Outcome.REFUSED.value, at__gt=since, device__isnull=False
-    )
-    count(refused.exclude(rule__in=NOT_THERE), turned_away=Count("device", distinct=True))
+    count(turned_away(now), turned_away=Count("device", distinct=True))
     cards = Approval.objects.filter(status=Approval.Status.OPEN, closes_at__gt=now)
     count(cards.filter(device__account=F("account")), waiting=Count("pk"))
     clones = Token.objects.filter(kind=TokenKind.FORMER.value, clone_since__isnull=False, until__gt=now)
@@ -72,6 +69,21 @@ def of_accounts(accounts: Collection[int], now: datetime) -> dict[int, Health]:
     others = Count("pk", filter=~is_ban)
     count(Incident.objects.going_on(), bans=Count("pk", filter=is_ban), incidents=others)
     return found
+
+
+def turned_away(now: datetime) -> OwnedThen:
+    """The refusals of the last day, of phones that are still there: others were removed, or handed over."""
+    refused = DeviceEvent.objects.filter(
+        what="request", outcome=Outcome.REFUSED.value, at__gt=now - LATELY, device__isnull=False
+    )
+    return refused.exclude(rule__in=NOT_THERE).order_by()
+
+
+def locked_out(refused: OwnedThen) -> OwnedThen:
+    """Of these refusals, those after which the phone was neither let in nor heard from again."""
+    unheard = Q(device__last_seen__isnull=True) | Q(device__last_seen__at__lt=F("at"))
+    not_let_in = Q(device__lock__last_claim_at__isnull=True) | Q(device__lock__last_claim_at__lt=F("at"))
+    return refused.filter(unheard, not_let_in)
 
 
 def phones_below(account: Account) -> int:

@@ -18,17 +18,15 @@ from portal.clone_cards import suspected_clones
 from portal.frame import THEME_COOKIE, THEMES, home_account
 from portal.pages import check_ins, incidents, pulse
 from portal.refusals import back
-from provisioning import locking, quiet_phones, resync, unknown_phones
-from provisioning.gate import Outcome, State
-from provisioning.models import Approval, DeviceEvent, Lock, Window
+from provisioning import health, locking, quiet_phones, resync, unknown_phones
+from provisioning.gate import State
+from provisioning.models import Approval, Lock, Window
 
 SHOWN = 4
 LEFT_OPEN = 1000
 MANY, KEPT = 10_000, 15  # phones beyond which what was counted is kept, and for how many seconds
 OPEN = Q(state=State.UNLOCKED.value, device__is_enabled=True)
 A_DAY = timedelta(days=1)
-# A phone asks for files that it has not got, at every start: that is nobody who was turned away.
-NOT_THERE = ("G5", "O0")
 YEAR = 365 * 24 * 3600
 
 
@@ -60,7 +58,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
     now = timezone.now()
     visible = Device.objects.visible_to(request.actor)
     windows = Window.objects.visible_to(request.actor).open_or_coming(now).select_related("account")
-    refused = turned_away(request.actor, now)
+    refused = health.turned_away(now).visible_to(request.actor)
     counts = counted(request.actor, visible, now)
     going = list(windows.order_by("starts_at", "ends_at")[: 2 * SHOWN])
     waiting = Approval.objects.visible_to(request.actor).filter(status=Approval.Status.OPEN)
@@ -72,7 +70,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
         "counts": counts,
         "on_time": counts["due"] - counts["quiet"],
         "longest_quiet": longest_quiet(visible, now) if counts["quiet"] else None,
-        "locked_out": locked_out(refused).values("device").distinct().count(),
+        "locked_out": health.locked_out(refused).values("device").distinct().count(),
         "waiting_since": waiting.order_by("opened_at").values_list("opened_at", flat=True).first(),
         "clones": suspected,
         "windows": [window for window in going if window.starts_at <= now][:SHOWN],
@@ -130,28 +128,6 @@ def longest_quiet(visible: QuerySet[Device], now: datetime) -> Device | None:
         visible.filter(quiet_phones.late(now)).select_related("last_seen").order_by("last_seen__at").first()
     )
     return found
-
-
-def turned_away(by: Actor, now: datetime) -> QuerySet[DeviceEvent]:
-    """The refusals of the last day, of phones that are still there."""
-    return (
-        DeviceEvent.objects.visible_to(by)
-        .filter(
-            what="request",
-            outcome=Outcome.REFUSED.value,
-            at__gt=now - A_DAY,
-            device__isnull=False,  # otherwise it was removed, or is another account's now
-        )
-        .exclude(rule__in=NOT_THERE)
-        .order_by()
-    )
-
-
-def locked_out(refused: QuerySet[DeviceEvent]) -> QuerySet[DeviceEvent]:
-    """Of these refusals, those after which the phone was neither let in nor heard from again."""
-    unheard = Q(device__last_seen__isnull=True) | Q(device__last_seen__at__lt=F("at"))
-    not_let_in = Q(device__lock__last_claim_at__isnull=True) | Q(device__lock__last_claim_at__lt=F("at"))
-    return refused.filter(unheard, not_let_in)
 
 
 def edge_problem(request: PageRequest, now: datetime) -> dict[str, Any] | None:

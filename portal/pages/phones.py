@@ -75,7 +75,7 @@ def phones(request: PageRequest) -> HttpResponse:
     now = timezone.now()
     asked = finding.read(request.actor, request.GET.dict())
     visible = Device.objects.visible_to(request.actor)
-    base = finding.narrowed(request.actor, visible, asked)
+    base = finding.narrowed(request.actor, visible, asked, now)
     if asked["quiet"]:
         base = finding.quiet(base, now)
     counts = finding.count_states(base, now, state=asked["state"], searched=bool(asked["q"]))

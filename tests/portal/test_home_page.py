@@ -1,9 +1,11 @@
 """Home: the tiles' numbers are those of the rows; the chart says what came and what was expected."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.test import Client
 from django.utils import timezone
 
 from accounts import tenants
@@ -238,15 +240,25 @@ def test_locked_out_is_who_was_refused_and_not_let_in_since(
         )  # fmt: skip
     client = signed_in(world.ana)
     first = said(client.get("/"))
+    assert out(client) == {world.acme.phone, world.acme.other_phone}
 
     seen(world.acme.other_phone, timedelta(minutes=10))
     second = said(client.get("/"))
+    assert out(client) == {world.acme.phone}
     Lock.objects.filter(device=world.acme.phone).update(last_claim_at=now)
     third = said(client.get("/"))
 
     assert "Locked out2refused today" in first
     assert "Locked out1refused today" in second
     assert "Locked out0refused today" in third
+    assert out(client) == set()
+
+
+def out(client: Client) -> set[Device]:
+    """The phones of the list that the tile leads to."""
+    found = re.search(r'id="tile-4" href="([^"]+)"', client.get("/").content.decode())
+    assert found is not None
+    return {row.device for row in client.get(found[1]).context["rows"]}
 
 
 def test_an_empty_account_is_told_what_to_do_first(world: World) -> None:
