@@ -1,7 +1,9 @@
 """The staff site's view of tenants, people, keys and the audit. Looked at here, changed by verbs."""
 
+import re
 from collections.abc import Callable
 from functools import cached_property
+from ipaddress import IPv6Address, summarize_address_range
 from typing import TYPE_CHECKING, Any
 
 from allauth.usersessions.models import UserSession
@@ -51,6 +53,22 @@ class LookOnly(Admin):
     show_full_result_count = False
     paginator = Capped
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Only what the list offers: a filter by a column that is not shown would tell what stands in it."""
+        return lookup.split("__")[0] in self.get_list_filter(request)
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """A MAC is found however it is spelled."""
+        bare = re.sub(r"[\s:.-]", "", search_term).lower()
+        found = bare if re.fullmatch("[0-9a-f]{12}", bare) else search_term
+        return super().get_search_results(request, queryset, found)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return spelled(super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return spelled(super().get_fields(request, obj))
+
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_look(request)
 
@@ -65,6 +83,26 @@ class LookOnly(Admin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+def spelled(names: Any) -> list[Any]:
+    """The columns of a table, its networks not as two hex numbers but as people write them."""
+    low = {name for name in names if name == "first" or str(name).endswith("_first")}
+    high = {f"{name[:-5]}last" for name in low}
+    return [_network(name) if name in low else name for name in names if name not in high]
+
+
+def _network(first: str) -> Any:
+    @admin.display(description=first.replace("first", "network").replace("_", " "), ordering=first)
+    def network(row: Any) -> str:
+        hexes = (getattr(row, first), getattr(row, f"{first[:-5]}last"))
+        if not all(hexes):
+            return ""
+        low, high = (address.ipv4_mapped or address for address in (IPv6Address(int(h, 16)) for h in hexes))
+        return ", ".join(str(each) for each in summarize_address_range(low, high))
+
+    network.__name__ = first
+    return network
 
 
 class ListOnly(LookOnly):

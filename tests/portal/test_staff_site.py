@@ -1,5 +1,6 @@
 """The staff site: support looks at everything but secrets, and changes nothing by hand."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.utils import timezone
 from accounts.admin import ListOnly, LookOnly
 from accounts.models import ApiKey, AuditEntry, User
 from accounts.scope import NOBODY
-from devices.models import Device, Extension, RawValue, SettingValue
+from devices.models import Device, Extension, RawValue, SettingValue, SiteNetwork
 from provisioning.models import (
     DeviceEvent,
     ImportDraft,
@@ -31,6 +32,7 @@ from provisioning.models import (
     Window,
 )
 from security.models import AllowedNetwork, Ban
+from security.networks import Network
 from tests.url_map import staff_urls
 from tests.world import World, signed_in
 
@@ -235,3 +237,72 @@ def test_nobody_else_uses_its_actions(who: str, world: World) -> None:
     do(world, Lock, "quarantine", lock, by=getattr(world, who))
 
     assert state(world.acme.phone) == lock.state
+
+
+# --- what a person reads and asks there ------------------------------------------------------------------
+
+
+def test_networks_are_written_as_people_write_them(world: World) -> None:
+    sam = signed_in(world.sam)
+    lock = Lock.objects.get(device=world.acme.phone)
+    Lock.objects.filter(pk=lock.pk).update(
+        bound_first="00000000000000000000ffffcb007100", bound_last="00000000000000000000ffffcb0071ff"
+    )
+
+    page = sam.get(reverse("admin:provisioning_lock_change", args=[lock.pk])).content.decode()
+    networks = sam.get(reverse("admin:devices_sitenetwork_changelist")).content.decode()
+
+    assert "203.0.113.0/24" in page
+    assert "ffffcb0071" not in page
+    assert "Bound network:" in page
+    assert "00000000ffff" not in networks
+    assert {str(Network.from_hex(row.first, row.last)) for row in SiteNetwork.objects.all()} <= set(
+        re.findall(r"[0-9a-f.:]+/[0-9]+", networks)
+    )
+
+
+@pytest.mark.parametrize("spelled", ["{}", "{:upper:}", "{:colons:}", "{:dots:}"])
+def test_a_phone_is_found_by_its_mac_in_any_spelling(spelled: str, world: World) -> None:
+    mac = world.acme.phone.mac
+    ways = {
+        "{}": mac,
+        "{:upper:}": mac.upper(),
+        "{:colons:}": ":".join(mac[at : at + 2] for at in range(0, 12, 2)).upper(),
+        "{:dots:}": ".".join(mac[at : at + 4] for at in range(0, 12, 4)),
+    }
+
+    page = signed_in(world.sam).get(reverse("admin:devices_device_changelist"), {"q": ways[spelled]})
+
+    assert [phone.pk for phone in page.context["cl"].result_list] == [world.acme.phone.pk]
+
+
+def test_a_hidden_column_cannot_be_asked_about(world: World) -> None:
+    """Who may filter by a column learns what stands in it, row by row."""
+    sam = signed_in(world.sam)
+    asked = {
+        "accounts_user": "password__startswith=pbkdf2",
+        "devices_extension": "secret__gt=a",
+        "provisioning_token": "hash__startswith=a",
+        "devices_device": "admin_password__isnull=0",
+    }
+
+    for name, query in asked.items():
+        assert sam.get(f"{reverse(f'admin:{name}_changelist')}?{query}").status_code == 400, name
+    offered = sam.get(reverse("admin:devices_device_changelist"), {"family__exact": "yealink"})
+    assert offered.status_code == 200
+
+
+def test_passwords_are_changed_by_the_pages_own_door(world: World) -> None:
+    answer = signed_in(world.sam).post("/staff/password_change/", {"old_password": "x"})
+
+    assert answer.headers["Location"] == reverse("account_change_password")
+
+
+def test_it_names_the_zone_of_its_times_and_leads_to_no_empty_list(world: World) -> None:
+    sam = signed_in(world.sam)
+    first = sam.get("/staff/").content.decode()
+    row = sam.get(reverse("admin:devices_device_change", args=[world.acme.phone.pk])).content.decode()
+
+    assert "Times are in UTC." in first
+    assert "Recent actions" not in first
+    assert "historylink" not in row
