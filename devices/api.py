@@ -12,11 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
+from accounts.filtering import Known, OfAccount, YesNo
 from accounts.roles import Power
 from accounts.scope import below
 from accounts.shapes import AccountField, CodesField, LineField, Shape
 from devices import exposing, extensions, profiles
 from devices.appearances import KeyRow
+from devices.catalog import catalog
 from devices.models import Appearance, Device, Extension, Key, Profile
 from devices.phone import KeyKind
 
@@ -128,10 +130,19 @@ class ChangedShape(Shape):
     changed = serializers.IntegerField(help_text="How many phones got new files.")
 
 
+class OfFamily(Known):
+    """One of the makes that are served here."""
+
+    asked = "family"
+
+    def is_known(self, value: str) -> bool:
+        return value in catalog().families
+
+
 class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
+    account = OfAccount(field_name="account__slug")
     username = filters.CharFilter(field_name="username")
-    exposed = filters.BooleanFilter(method="by_exposed", label="True: the secret may be known to others.")
+    exposed = YesNo(method="by_exposed", label="True: the secret may be known to others.")
     search = filters.CharFilter(method="find")
 
     def by_exposed(self, rows: QuerySet[Extension], name: str, value: bool) -> QuerySet[Extension]:
@@ -142,8 +153,8 @@ class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
 
 
 class ProfileFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
-    family = filters.CharFilter(field_name="family")
+    account = OfAccount(field_name="account__slug")
+    family = OfFamily(field_name="family")
     search = filters.CharFilter(field_name="name", lookup_expr="icontains")
 
 

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
+from accounts.filtering import OfAccount
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices import directory, importing
@@ -72,7 +73,7 @@ class WhoseShape(Shape):
 
 
 class ContactFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
+    account = OfAccount(field_name="account__slug")
     search = filters.CharFilter(method="find")
 
     def find(self, rows: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import acting
 from accounts.doors import Door
+from accounts.filtering import OfAccount, YesNo
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
@@ -167,7 +168,7 @@ class IpCheck(APIView):
 
 
 class BanFilter(filters.FilterSet):  # type: ignore[misc]
-    standing = filters.BooleanFilter(method="only_standing")
+    standing = YesNo(method="only_standing")
     kind = filters.ChoiceFilter(choices=Ban.Kind.choices)
 
     def only_standing(self, rows: Any, name: str, value: bool) -> Any:
@@ -217,8 +218,8 @@ class BanDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
 
 class AllowedFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
-    standing = filters.BooleanFilter(method="only_standing")
+    account = OfAccount(field_name="account__slug")
+    standing = YesNo(method="only_standing")
 
     def only_standing(self, rows: Any, name: str, value: bool) -> Any:
         standing = rows.standing(timezone.now())

@@ -11,11 +11,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.authentication import acting
+from accounts.filtering import OfAccount, YesNo
 from accounts.models import Account, Membership, User
 from accounts.roles import Power
 from accounts.scope import below
 from accounts.shapes import AccountField, CodeField, LineField, Shape
+from devices.api import OfFamily
 from devices.mac import parse_mac
 from devices.models import Device, Profile, Site
 from provisioning import describing, entering, finding, locking
@@ -110,25 +111,31 @@ class NewDevice(DeviceChange):
     notes = None  # type: ignore[assignment]
 
 
+class OfAccountAndBelow(OfAccount):
+    """The account and those below it."""
+
+    def keep(self, rows: Any, value: str) -> Any:
+        account = self.found(value)
+        return rows.filter(below([account.path] if account else [], "account__path"))
+
+
 class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
     """The words of the page *Phones*, and those that only a program needs."""
 
     mac = filters.CharFilter(method="by_mac", label="In any spelling.")
-    account = filters.CharFilter(method="by_account", label="The account's phones and those below it.")
+    account = OfAccountAndBelow(label="The account's phones and those below it.")
     state = filters.ChoiceFilter(
         choices=[(state, state) for state in finding.STATES],
         method="by_state",
         label="A lock's, or: waiting for an answer, a suspected clone, under suspicion, disabled.",
     )
-    family = filters.CharFilter(field_name="family")
+    family = OfFamily(field_name="family")
     model = filters.CharFilter(field_name="model")
     site = filters.UUIDFilter(field_name="site__code")
     owner = filters.CharFilter(field_name="owner__email")
     firmware = filters.CharFilter(field_name="last_seen__firmware", label="As last seen, exactly.")
-    seen = filters.BooleanFilter(
-        field_name="last_seen", lookup_expr="isnull", exclude=True, label="Has ever checked in."
-    )
-    quiet = filters.BooleanFilter(method="by_quiet", label="Is waited for, and does not check in.")
+    seen = YesNo(field_name="last_seen", lookup_expr="isnull", exclude=True, label="Has ever checked in.")
+    quiet = YesNo(method="by_quiet", label="Is waited for, and does not check in.")
     search = filters.CharFilter(method="find", label="In name, MAC, owner, line and address.")
     ordering = filters.OrderingFilter(fields=["name", "mac", "model", "created_at", "last_seen__at"])
 
@@ -137,10 +144,6 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
             return rows.filter(mac=parse_mac(value))
         except ValueError as error:
             raise serializers.ValidationError({"mac": [str(error)]}, code="bad-mac") from error
-
-    def by_account(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
-        account = Account.objects.visible_to(acting(self.request)).filter(slug=value).first()
-        return rows.filter(below([account.path] if account else [], "account__path"))
 
     def by_state(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
         """By what the lock is now: an unlock that is over is a lock again before the sweep says so (R8)."""

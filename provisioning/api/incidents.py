@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
+from accounts.filtering import OfAccount, YesNo
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from provisioning import incident_words, incidents
@@ -85,9 +86,9 @@ class CloseShape(Shape):
 
 
 class IncidentFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
+    account = OfAccount(field_name="account__slug")
     kind = filters.ChoiceFilter(choices=Incident.Kind.choices)
-    open = filters.BooleanFilter(field_name="ended_at", lookup_expr="isnull", label="True: going on.")
+    open = YesNo(field_name="ended_at", lookup_expr="isnull", label="True: going on.")
 
 
 class IncidentDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
+from accounts.filtering import said
 from devices import appearances, keys
 from devices.api import AppearanceShape, KeyShape, key_rows
 from devices.appearances import AppearanceRow
@@ -42,6 +43,6 @@ class KeyVerbs(Door):
         if request.method == "PUT":
             rows = key_rows(self.read(request, KeyShape, many=True))
             appearances.put_keys(device, by=self.actor, rows=rows)
-        in_the_end = request.query_params.get("effective", "") == "true" and request.method == "GET"
+        in_the_end = request.method == "GET" and said(request, "effective")
         shown: Any = keys.of(device) if in_the_end else device.keys.order_by("position")
         return Response(KeyShape(shown, many=True).data)

@@ -9,6 +9,7 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.filtering import OfAccount
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Site, SiteNetwork
@@ -45,7 +46,7 @@ class SiteChange(SiteShape):
 
 
 class SiteFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
+    account = OfAccount(field_name="account__slug")
     search = filters.CharFilter(field_name="name", lookup_expr="icontains")
 
 

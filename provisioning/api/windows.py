@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.authentication import acting
 from accounts.doors import Door
+from accounts.filtering import OfAccount, YesNo
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from provisioning import approvals, explaining, unlock_all, windows
@@ -34,8 +35,8 @@ from provisioning.models import Approval, Job, Window
 
 
 class WindowFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
-    open = filters.BooleanFilter(method="by_open", label="True: open or coming; false: over.")
+    account = OfAccount(field_name="account__slug")
+    open = YesNo(method="by_open", label="True: open or coming; false: over.")
 
     def by_open(self, rows: QuerySet[Window], name: str, value: bool) -> QuerySet[Window]:
         on = Q(ends_at__gt=timezone.now(), closed_at=None)
@@ -71,7 +72,7 @@ class WindowDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
 
 class ApprovalFilter(filters.FilterSet):  # type: ignore[misc]
-    account = filters.CharFilter(field_name="account__slug")
+    account = OfAccount(field_name="account__slug")
     status = filters.ChoiceFilter(choices=Approval.Status.choices)
     device = filters.UUIDFilter(field_name="device__code")
 

@@ -97,7 +97,6 @@ def test_lists_filter_by_account_state_and_search(world: World) -> None:
 
     assert names() == ["Desk of Ben at acme", "Desk of Bob at globex", "Door of acme", "Door of globex"]
     assert names(account="acme") == ["Desk of Ben at acme", "Door of acme"]
-    assert names(account="nowhere") == []
     assert names(account="acme", state="unlocked") == ["Door of acme"]
     assert names(state="locked", ordering="-name") == ["Desk of Bob at globex", "Desk of Ben at acme"]
     assert names(search="door of gl") == ["Door of globex"]

@@ -1,0 +1,75 @@
+"""What a list of the API can be asked: an answer without sense is refused by its name, never left out."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext, gettext_lazy
+from django_filters import rest_framework as filters
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from accounts.authentication import acting
+from accounts.models import Account
+
+WORDS = {"true": True, "1": True, "false": False, "0": False}
+NEITHER = gettext_lazy("Say true or false.")
+
+
+def said(request: Request, name: str) -> bool:
+    """Whether an address says yes to this; silence is no."""
+    text = request.query_params.get(name, "").strip().lower()
+    if text and text not in WORDS:
+        raise serializers.ValidationError({name: [NEITHER]}, code="invalid")
+    return WORDS.get(text, False)
+
+
+class _YesNoField(forms.NullBooleanField):
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
+        text = str(value or "").strip().lower()
+        if text and text not in WORDS:
+            raise forms.ValidationError(NEITHER, code="invalid")
+        return WORDS.get(text)
+
+
+class YesNo(filters.BooleanFilter):  # type: ignore[misc]
+    """Yes or no."""
+
+    field_class = _YesNoField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, widget=forms.TextInput, **kwargs)
+
+
+class Known(filters.CharFilter):  # type: ignore[misc]
+    """One of the things that there are, by its name."""
+
+    asked: str
+
+    def is_known(self, value: str) -> bool:
+        raise NotImplementedError
+
+    def filter(self, rows: Any, value: str) -> Any:
+        if not value:
+            return rows
+        if not self.is_known(value):
+            said = gettext("Nothing here is called “{value}”.").format(value=value[:100])
+            raise serializers.ValidationError({self.asked: [said]}, code="unknown")
+        return self.keep(rows, value)
+
+    def keep(self, rows: Any, value: str) -> Any:
+        return super().filter(rows, value)
+
+
+class OfAccount(Known):
+    """One account that the reader can see, by its slug."""
+
+    asked = "account"
+
+    def is_known(self, value: str) -> bool:
+        return self.found(value) is not None
+
+    def found(self, slug: str) -> Account | None:
+        account: Account | None = (
+            Account.objects.visible_to(acting(self.parent.request)).filter(slug=slug).first()
+        )
+        return account
