@@ -1,7 +1,7 @@
 """Provisioning windows: for some hours one origin may set up the phones of an account and below (E4)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -110,7 +110,7 @@ def open_window(
     _check_time(account, hours, starts, now)
     _check_origin(origin, now)
     _check_filter(account, site, devices)
-    starts_at = starts or now
+    starts_at = (starts or now).astimezone(UTC)  # hours that pass, whatever a wall clock does meanwhile
     with transaction.atomic():
         # The account's row is held, so that two openings cannot both be the twentieth.
         Account.objects.select_for_update(no_key=True).get(pk=account.pk)

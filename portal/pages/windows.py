@@ -1,6 +1,6 @@
 """Windows: which are open, who was let in, who is missing; opening one says its end before the click."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -80,6 +80,12 @@ class WindowForm(forms.Form):
             # What was typed is the wall clock of the account, not of the server.
             zone = ZoneInfo(kept["account"].time_zone)
             kept["starts"] = kept["starts"].replace(tzinfo=zone)
+            if kept["starts"] > timezone.now() + windows.START_AHEAD:
+                self.add_error(
+                    "starts", _("At most {days} days ahead.").format(days=windows.START_AHEAD.days)
+                )
+            elif kept["starts"].year > 1:  # counted in hours that pass, whatever the clock does meanwhile
+                kept["starts"] = kept["starts"].astimezone(UTC)
         return kept
 
 

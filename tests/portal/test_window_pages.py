@@ -1,6 +1,7 @@
 """Windows: the end in words while the slider moves, who was let in and who is missing while it is open."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -108,6 +109,34 @@ def test_a_window_that_starts_on_saturday_says_both_ends(
     too_far = (timezone.now() + timedelta(days=15)).strftime("%Y-%m-%dT%H:%M")
     refused = ana.post("/windows/open/", asked(world, starts=too_far, open="yes"))
     assert "At most 14 days ahead." in said(refused)
+
+
+@pytest.mark.parametrize("starts", ["9999-12-31T23:59", "0001-01-01T00:00"])
+def test_a_start_at_the_end_of_time_is_a_wrong_start(starts: str, world: World, ana: Client) -> None:
+    before = Window.objects.count()
+
+    for button in ("preview", "open"):
+        answer = ana.post("/windows/open/", asked(world, starts=starts) | {button: "yes"})
+        assert answer.status_code == 200, button
+    assert re.search("At most 14 days ahead|This start has passed", said(answer))
+    assert Window.objects.count() == before
+
+
+def test_a_night_with_an_hour_more_is_no_longer_window(clock: time_machine.Traveller, world: World) -> None:
+    """Twelve hours from 20:00 on the evening before Berlin's clocks go back end at 07:00, not at 08:00."""
+    clock.move_to(datetime(2026, 10, 20, 12, tzinfo=UTC))
+    world.acme.account.time_zone = "Europe/Berlin"
+    world.acme.account.save()
+    form = asked(world, starts="2026-10-24T20:00", hours=12)
+    ana = signed_in(world.ana)
+
+    shown = said(ana.post("/windows/open/", form | {"preview": "yes"}))
+    ana.post("/windows/open/", form | {"open": "yes"})
+
+    window = Window.objects.latest("pk")
+    assert "closes Sunday 25 October at 07:00 CET" in shown
+    assert window.starts_at == datetime(2026, 10, 24, 18, tzinfo=UTC)
+    assert window.ends_at - window.starts_at == timedelta(hours=12)
 
 
 def test_an_open_window_counts_who_was_let_in_and_who_is_missing(world: World, ana: Client) -> None:
