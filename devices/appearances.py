@@ -2,20 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices import holding, keys
 from devices.catalog import catalog
 from devices.layout import DoesNotFit, lay_out
@@ -28,7 +29,7 @@ LONGEST_LABEL = 60
 MOST_SAID = 12
 KeyTuple = tuple[int, str, str, str, int]
 #: What a key is, within a sentence.
-_KINDS = {
+KINDS = {
     "blf": "busy lamp",
     "speed_dial": "speed dial",
     "park": "park",
@@ -105,14 +106,13 @@ def arrange(
         sharing = _write_lines(device, shown, wanted)
         lost, added = _difference(shown, wanted), _difference(wanted, shown)
         if lost or added:
-            told = {"lost": _tell(lost), "added": _tell(added), "summary": _say(lost, added)}
-            _tell_phone(device, "lines-changed", by, now, told)
+            _tell_phone(device, "lines-changed", by, now, {"lost": _tell(lost), "added": _tell(added)})
         before, after = {key_tuple(key) for key in had}, {key_tuple(key) for key in own}
         if before != after:
             device.keys.all().delete()
             Key.objects.bulk_create(own)
             changed = {"lost": _tell_keys(before - after), "added": _tell_keys(after - before)}
-            _tell_phone(device, "keys-changed", by, now, changed | {"summary": _say_keys(before, after)})
+            _tell_phone(device, "keys-changed", by, now, changed)
         if sharing:
             phones_changed.send(sender=Device, device_ids=sorted(sharing), event=None)
 
@@ -135,6 +135,8 @@ def changed_meanwhile(what: object) -> Refusal:
 
 
 def _tell_phone(device: Device, what: str, by: Actor, now: datetime, details: dict[str, Any]) -> None:
+    with translation.override(None):  # in no reader's language; `summary` says it in his
+        details = details | {"summary": summary(what, details)}
     audit.record(by, f"device.{what}", device, now=now, **details)
     phones_changed.send(sender=Device, device_ids=[device.pk], event=PhoneEvent(what, by, now, details))
 
@@ -198,11 +200,8 @@ def _resolve(device: Device, rows: Sequence[AppearanceRow]) -> list[Extension]:
                 ),
             )
         if len(known) > 1:
-            several = f"there are several extensions {name}; name one by its code"
-            raise Invalid(
-                "extension",
-                gettext("Key {position}: {several}.").format(position=row.position, several=several),
-            )
+            several = gettext("Key {position}: there are several extensions {name}; name one by its code.")
+            raise Invalid("extension", several.format(position=row.position, name=name))
         found.append(known[0])
     return found
 
@@ -233,26 +232,36 @@ def _tell(appearances: Iterable[Appearance]) -> list[dict[str, Any]]:
     ]
 
 
-def _say(lost: Iterable[Appearance], added: Iterable[Appearance]) -> str:
-    """What changed, for the log: "appearance 4102 on key 3 removed"."""
-    before = {(row.position, row.extension.username): row for row in lost}
-    after = {(row.position, row.extension.username): row for row in added}
-    parts = [(at, f"appearance {name} on key {at} removed") for at, name in before.keys() - after.keys()]
-    parts += [(at, f"appearance {name} on key {at} added") for at, name in after.keys() - before.keys()]
+def summary(what: str, details: Mapping[str, Any]) -> str:
+    """What a change of lines or keys took and brought: "appearance 4102 on key 3 removed"."""
+    say = _say if what == "lines-changed" else _say_keys
+    return say(details["lost"], details["added"])
+
+
+def _say(lost: Iterable[Mapping[str, Any]], added: Iterable[Mapping[str, Any]]) -> str:
+    before = {(row["position"], row["extension"]): row for row in lost}
+    after = {(row["position"], row["extension"]): row for row in added}
+    parts = [
+        (place, gettext("appearance {name} on key {at} removed")) for place in before.keys() - after.keys()
+    ]
+    parts += [
+        (place, gettext("appearance {name} on key {at} added")) for place in after.keys() - before.keys()
+    ]
     for place in before.keys() & after.keys():
-        at, name = place
-        if before[place].label != after[place].label:
-            parts.append((at, f"appearance {name} on key {at} renamed"))
-        if before[place].ring != after[place].ring:
-            rings = Appearance.Ring(after[place].ring).label.lower()
-            parts.append((at, f"appearance {name} on key {at} set to ring {rings}"))
-    return _listed([text for _, text in sorted(parts)])
+        if before[place]["label"] != after[place]["label"]:
+            parts.append((place, gettext("appearance {name} on key {at} renamed")))
+        if before[place]["ring"] != after[place]["ring"]:
+            rings = str(Appearance.Ring(after[place]["ring"]).label).lower()
+            said = gettext("appearance {name} on key {at} set to ring {rings}")
+            parts.append((place, said.replace("{rings}", rings)))
+    return _listed([said.format(at=at, name=name) for (at, name), said in sorted(parts)])
 
 
 def _listed(parts: Sequence[str]) -> str:
     """A sentence's worth of them; the audit has them all."""
     more = len(parts) - MOST_SAID
-    return ", ".join(parts[:MOST_SAID]) + (f" and {more} more" if more > 0 else "")
+    said = ", ".join(parts[:MOST_SAID])
+    return gettext("{said} and {more} more").format(said=said, more=more) if more > 0 else said
 
 
 # --- keys ------------------------------------------------------------------------------------------------
@@ -279,7 +288,9 @@ def read_key(key: Row, row: KeyRow) -> Row:
     if row.kind is KeyKind.EMPTY:
         key.value, key.label, key.line = "", "", 0
         return key
-    key.value = cleaning.needed("value", row.value, f"Key {row.position}: the value", longest=200)
+    key.value = cleaning.needed(
+        "value", row.value, gettext("Key {position}: the value").format(position=row.position), longest=200
+    )
     key.label = cleaning.one_line("label", row.label, longest=LONGEST_LABEL)
     return key
 
@@ -292,20 +303,21 @@ def _tell_keys(keys: Iterable[KeyTuple]) -> list[dict[str, Any]]:
     return [{"position": at, "kind": kind, "value": value} for at, kind, value, _, _ in sorted(keys)]
 
 
-def _say_keys(before: Iterable[KeyTuple], after: Iterable[KeyTuple]) -> str:
-    """What changed, for the log: "busy lamp 214 on key 5 removed"."""
-    had, has = {key[:3]: key for key in before}, {key[:3]: key for key in after}
-    parts = [(key, "removed") for key in had.keys() - has.keys()]
-    parts += [(key, "added") for key in has.keys() - had.keys()]
-    parts += [(key, "changed") for key in had.keys() & has.keys() if had[key] != has[key]]
-    return _listed([f"{_named(key)} {what}" for key, what in sorted(parts)])
+def _say_keys(lost: Iterable[Mapping[str, Any]], added: Iterable[Mapping[str, Any]]) -> str:
+    """One that is lost and added again has another label or line."""
+    had, has = ({(row["position"], row["kind"], row["value"]) for row in rows} for rows in (lost, added))
+    parts = [(key, gettext("{key} removed")) for key in had - has]
+    parts += [(key, gettext("{key} added")) for key in has - had]
+    parts += [(key, gettext("{key} changed")) for key in had & has]
+    return _listed([said.format(key=_named(key)) for key, said in sorted(parts)])
 
 
 def _named(key: tuple[int, str, str]) -> str:
     position, kind, value = key
     if kind == KeyKind.EMPTY.value:
-        return f"the hiding of key {position}"
-    return f"{_KINDS[kind]} {value} on key {position}"
+        return gettext("the hiding of key {position}").format(position=position)
+    said = gettext("{kind} {value} on key {position}")
+    return said.format(kind=gettext(KINDS[kind]), value=value, position=position)
 
 
 # --- what fits -------------------------------------------------------------------------------------------
@@ -353,12 +365,12 @@ def _with_key_named(
 ) -> Invalid:
     place = _FIELD.match(error.field)
     if place is None:
-        return Invalid("position", f"{error.reason}.")
+        return Invalid("position", f"{told(error.reason)}.")
     rows: Sequence[Appearance] | Sequence[KeyColumns] = appearances if place["rows"] == "lines" else keys_
     position = rows[int(place["at"])].position
     return Invalid(
         place["field"] or "position",
-        gettext("Key {position}: {reason}.").format(position=position, reason=error.reason),
+        gettext("Key {position}: {reason}.").format(position=position, reason=told(error.reason)),
     )
 
 

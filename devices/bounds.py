@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from accounts.said import Said
+
 Value = int | bool | str | list[str]
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.\-_]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]")
@@ -48,13 +50,13 @@ def split_place(text: str) -> tuple[str, int]:
     if not colon or text.endswith("]"):
         host, digits = text, ""
     if not _HOST.fullmatch(host):
-        raise ValueError(f"{host!r} is no host name or address.")
+        raise ValueError(Said("{host!r} is no host name or address.", host=host))
     if not colon or not digits:
         if text.endswith(":"):
-            raise ValueError("the port is missing.")
+            raise ValueError(Said("the port is missing."))
         return host, 0
     if not digits.isascii() or not digits.isdecimal() or not 1 <= int(digits) <= 65535:
-        raise ValueError(f"{digits!r} is no port.")
+        raise ValueError(Said("{digits!r} is no port.", digits=digits))
     return host, int(digits)
 
 
@@ -64,10 +66,10 @@ def window_minutes(text: str) -> tuple[int, int]:
         return 0, _DAY
     found = _WINDOW.fullmatch(text)
     if found is None:
-        raise ValueError("two times of the day such as 22:00-06:00, or nothing for any time.")
+        raise ValueError(Said("two times of the day such as 22:00-06:00, or nothing for any time."))
     first, last = int(found[1]) * 60 + int(found[2]), int(found[3]) * 60 + int(found[4])
     if (last - first) % _DAY < _SHORTEST:
-        raise ValueError("at least an hour from the first time to the second.")
+        raise ValueError(Said("at least an hour from the first time to the second."))
     return first, last
 
 
@@ -77,9 +79,9 @@ def host(*, optional: bool = False) -> Bounds:
     def check(value: Any) -> str:
         text = value.strip().lower() if isinstance(value, str) else None
         if text is None or not (_HOST.fullmatch(text) or (optional and not text)):
-            raise ValueError(
-                "a host name or address." if not optional else "a host name or address, or none."
-            )
+            if optional:
+                raise ValueError(Said("a host name or address, or none."))
+            raise ValueError(Said("a host name or address."))
         return text
 
     return Bounds(Kind.TEXT, check)
@@ -90,7 +92,7 @@ def place() -> Bounds:
 
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError("a host name or address, with :port where it is needed.")
+            raise ValueError(Said("a host name or address, with :port where it is needed."))
         text = value.strip().lower()
         if text:
             split_place(text)
@@ -105,7 +107,7 @@ def image() -> Bounds:
     def check(value: Any) -> str:
         text = value.strip() if isinstance(value, str) else "?"
         if text and (len(text) > _LONGEST_ADDRESS or not _IMAGE.fullmatch(text)):
-            raise ValueError("the http or https address of one file, without blanks, or nothing.")
+            raise ValueError(Said("the http or https address of one file, without blanks, or nothing."))
         return text
 
     return Bounds(Kind.TEXT, check, optional=True)
@@ -116,7 +118,7 @@ def dialled() -> Bounds:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not _DIALLED.fullmatch(value.strip()):
-            raise ValueError("digits, letters, * # + and nothing else.")
+            raise ValueError(Said("digits, letters, * # + and nothing else."))
         return value.strip()
 
     return Bounds(Kind.TEXT, check)
@@ -138,7 +140,7 @@ def switch() -> Bounds:
 
     def check(value: Any) -> bool:
         if not isinstance(value, bool):
-            raise ValueError("on or off.")
+            raise ValueError(Said("on or off."))
         return value
 
     return Bounds(Kind.SWITCH, check)
@@ -151,8 +153,10 @@ def number(lowest: int, highest: int, *, optional: bool = False) -> Bounds:
         if optional and value == "" and isinstance(value, str):
             return ""
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            nothing = ", or nothing" if optional else ""
-            raise ValueError(f"a whole number from {lowest} to {highest}{nothing}.")
+            ends = {"lowest": lowest, "highest": highest}
+            if optional:
+                raise ValueError(Said("a whole number from {lowest} to {highest}, or nothing.", **ends))
+            raise ValueError(Said("a whole number from {lowest} to {highest}.", **ends))
         return value
 
     return Bounds(Kind.NUMBER, check, lowest=lowest, highest=highest, optional=optional)
@@ -163,7 +167,9 @@ def one_of(choices: Mapping[str, str], *, optional: bool = False) -> Bounds:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or (value not in choices and not (optional and not value)):
-            raise ValueError(f"one of {', '.join(choices)}{', or nothing' if optional else ''}.")
+            if optional:
+                raise ValueError(Said("one of {choices}, or nothing.", choices=", ".join(choices)))
+            raise ValueError(Said("one of {choices}.", choices=", ".join(choices)))
         return value
 
     return Bounds(Kind.CHOICE, check, choices, optional=optional)
@@ -175,9 +181,12 @@ def in_order(choices: Mapping[str, str], needed: tuple[str, ...]) -> Bounds:
     def check(value: Any) -> list[str]:
         listed = isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)
         if not listed or any(word not in choices for word in value) or len(set(value)) != len(value):
-            raise ValueError(f"a list of {', '.join(choices)}, each once, the most wanted first.")
+            known = ", ".join(choices)
+            raise ValueError(Said("a list of {choices}, each once, the most wanted first.", choices=known))
         if not set(needed) & set(value):
-            raise ValueError(f"every phone speaks {' or '.join(needed)}: name one of them.")
+            raise ValueError(
+                Said("every phone speaks {needed}: name one of them.", needed=" / ".join(needed))
+            )
         return list(value)
 
     return Bounds(Kind.LIST, check, choices)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from accounts.refusals import Invalid
+from accounts.said import Said
+from accounts.speaking import told
 from devices import bounds
 from devices.bounds import Bounds, Value, split_place
 from devices.catalog import catalog
@@ -42,19 +44,29 @@ class Setting:
     """One neutral setting with its bounds."""
 
     name: str
-    title: str
-    help: str
+    called: str  #: as the table has it; `title` is for people
+    meaning: str
     group: Group
     default: Value
     bounds: Bounds
     for_models: bool = False  #: given for a model or a phone, never for all phones of an account
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return told(self.called)
+
+    @property
+    def help(self) -> str:
+        """What it does, in a sentence or two."""
+        return told(self.meaning)
 
     def read(self, value: Any) -> Value:
         """Return the value as it is kept; Invalid names this setting."""
         try:
             return self.bounds.check(value)
         except ValueError as error:
-            raise Invalid(self.name, f"{self.title}: {error}") from error
+            raise Invalid(self.name, f"{self.title}: {told(error.args[0])}") from error
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -80,7 +92,7 @@ def spoken(family: str, language: str) -> str:
 # Read when they are asked for: the families' data and the zones' table are files.
 def _language(value: Any) -> str:
     if value not in languages():
-        raise ValueError(f"one of {', '.join(languages())}.")
+        raise ValueError(Said("one of {choices}.", choices=", ".join(languages())))
     return str(value)
 
 

@@ -15,6 +15,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices.models import Contact, Directory, Extension
 from devices.phone import BookEntry
 from devices.signals import directory_changed
@@ -73,9 +74,10 @@ def read(values: dict[str, Any]) -> dict[str, str]:
     """A contact's fields as they are kept; Invalid names the one that cannot be."""
     kept = {name: read_number(name, values[name]) for name in NUMBERS if name in values}
     if "name" in values:
-        kept["name"] = cleaning.needed("name", values["name"], "The name", longest=LONGEST_NAME)
+        kept["name"] = cleaning.needed("name", values["name"], gettext("The name"), longest=LONGEST_NAME)
         if reason := refusal("xml", kept["name"]):
-            raise Invalid("name", f"{reason[0].upper()}{reason[1:]}.")
+            said = told(reason)
+            raise Invalid("name", f"{said[0].upper()}{said[1:]}.")
     return kept
 
 

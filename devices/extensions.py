@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -112,14 +112,12 @@ def remove(extension: Extension, *, by: Actor, now: datetime | None = None) -> N
         extension = locked(extension)
         phones = extension.appearances.values("device").distinct().count()
         if phones:
-            where = "one phone" if phones == 1 else f"{phones} phones"
-            raise Refusal(
-                "input",
-                gettext("{username} is shown on {where}; take it off first.").format(
-                    username=extension.username, where=where
-                ),
-                code="in-use",
+            said = ngettext(
+                "{username} is shown on one phone; take it off first.",
+                "{username} is shown on {phones} phones; take it off first.",
+                phones,
             )
+            raise Refusal("input", said.format(username=extension.username, phones=phones), code="in-use")
         audit.record(by, "extension.removed", extension, now=now)
         extension.delete()
         directory.touch(extension.account)

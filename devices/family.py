@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accounts.said import Said
 from devices.paths import FileRule, Grammar
 from devices.phone import BookEntry, KeyKind
 from devices.texts import refusal
@@ -238,22 +239,25 @@ class Family:
         found = (file for file in self.files if file.book and generation not in file.absent_in)
         return next(found, None)
 
-    def raw_refusal(self, key: str, value: str) -> str | None:
+    def raw_refusal(self, key: str, value: str) -> Said | None:
         """Return why a vendor's own key cannot be added with this value; None when it can.
 
         A key that the product writes is never among them: a file has each key once, and neither the way to
         the private URL nor a secret nor a protection can be replaced.
         """
         if self.raw is None:
-            return f"{self.name} takes no keys beside those that the product writes"
+            return Said("{maker} takes no keys beside those that the product writes", maker=self.name)
         if not _fits(self.raw.key, key):
-            return f"{key!r} is no key of {self.name}; a key looks like {self.raw.example}"
+            like = {"key": key, "maker": self.name, "example": self.raw.example}
+            return Said("{key!r} is no key of {maker}; a key looks like {example}", **like)
         if bare_key(self.raw.within + key) in self.written:
-            return f"{key} is written by the product itself, from its settings"
+            return Said("{key} is written by the product itself, from its settings", key=key)
         if any(_fits(pattern, key.casefold()) for pattern in self.raw.reserved):
-            return f"{key} is kept for the product: it leads the phone to its files or guards it"
+            return Said(
+                "{key} is kept for the product: it leads the phone to its files or guards it", key=key
+            )
         if len(value) > RAW_LENGTH:
-            return f"a value has {RAW_LENGTH} characters at most"
+            return Said("a value has {most} characters at most", most=RAW_LENGTH)
         return refusal(self.format, value)
 
     def lacks_sharing(self, generation: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from accounts.said import Said
 from devices.catalog import Model
 from devices.phone import KeyKind, KeySetting, Line, PhoneSettings
 
@@ -110,11 +111,12 @@ def lay_out(
     for at, line in enumerate(phone.lines):
         _claim(f"lines[{at}].position", line.position, room if keyed else model.lines, by_position)
         if keyed and KeyKind.LINE not in able.get(bank_of(model, line.position)[0], (KeyKind.LINE,)):
-            raise DoesNotFit(f"lines[{at}].position", "this key cannot show a line")
+            raise DoesNotFit(f"lines[{at}].position", Said("this key cannot show a line"))
         identity = (line.username, line.realm)
         number = numbers.setdefault(identity, len(numbers) + 1)
         if number > model.lines:
-            raise DoesNotFit(f"lines[{at}]", f"{model.title} has {model.lines} lines")
+            has = Said("{model} has {count} lines", model=model.title, count=model.lines)
+            raise DoesNotFit(f"lines[{at}]", has)
         by_position[line.position] = number
         shown.setdefault(number, []).append(line)
         if keyed:
@@ -123,11 +125,14 @@ def lay_out(
     for at, key in enumerate(phone.keys):
         _claim(f"keys[{at}].position", key.position, room, settings)
         if key.kind not in kinds:
-            raise DoesNotFit(f"keys[{at}].kind", f"{model.title} has no keys of the kind {key.kind}")
+            why = Said("{model} has no keys of the kind {kind}", model=model.title, kind=key.kind.value)
+            raise DoesNotFit(f"keys[{at}].kind", why)
         if key.kind not in able.get(bank_of(model, key.position)[0], kinds):
-            raise DoesNotFit(f"keys[{at}].kind", f"this key cannot be of the kind {key.kind}")
+            why = Said("this key cannot be of the kind {kind}", kind=key.kind.value)
+            raise DoesNotFit(f"keys[{at}].kind", why)
         if key.line and key.line not in by_position:
-            raise DoesNotFit(f"keys[{at}].line", f"no line sits at position {key.line}")
+            why = Said("no line sits at position {position}", position=key.line)
+            raise DoesNotFit(f"keys[{at}].line", why)
         settings[key.position] = key
     accounts = tuple(Account(number, lines[0], len(lines)) for number, lines in shown.items())
     places = range(1, room + 1)
@@ -136,9 +141,10 @@ def lay_out(
 
 def _claim(field: str, position: int, room: int, taken: Collection[int]) -> None:
     if not 1 <= position <= room:
-        raise DoesNotFit(field, f"there are {room} places, {position} is none of them")
+        why = Said("there are {room} places, {position} is none of them", room=room, position=position)
+        raise DoesNotFit(field, why)
     if position in taken:
-        raise DoesNotFit(field, f"place {position} is taken")
+        raise DoesNotFit(field, Said("place {position} is taken", position=position))
 
 
 def _place(model: Model, position: int, key: KeySetting | None, by_position: dict[int, int]) -> PlacedKey:

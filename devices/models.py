@@ -26,7 +26,7 @@ class Site(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="sites")
     name = models.CharField(max_length=120)
-    time_zone = models.CharField(max_length=60, blank=True, help_text="Empty: the account's.")
+    time_zone = models.CharField(max_length=60, blank=True, help_text=gettext_lazy("Empty: the account's."))
     # Seven days from Monday on, each a list of [opens, closes] in minutes; none: open day and night.
     opening: Any = models.JSONField(null=True, default=None, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -39,7 +39,7 @@ class Site(models.Model):
             models.UniqueConstraint(
                 fields=["account", "name"],
                 name="site_name_once",
-                violation_error_message="This account has a site of that name.",
+                violation_error_message=gettext_lazy("This account has a site of that name."),
             ),
         ]
 
@@ -64,13 +64,13 @@ class Holiday(models.Model):
             models.UniqueConstraint(
                 fields=["site", "day"],
                 name="holiday_site_once",
-                violation_error_message="The site has a holiday on that day.",
+                violation_error_message=gettext_lazy("The site has a holiday on that day."),
             ),
             models.UniqueConstraint(
                 fields=["account", "day"],
                 condition=Q(site=None),
                 name="holiday_account_once",
-                violation_error_message="The account has a holiday on that day.",
+                violation_error_message=gettext_lazy("The account has a holiday on that day."),
             ),
         ]
 
@@ -92,7 +92,9 @@ class Profile(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="profiles")
     family = models.CharField(max_length=40)
-    model = models.CharField(max_length=60, blank=True, help_text="Empty: every model of the family.")
+    model = models.CharField(
+        max_length=60, blank=True, help_text=gettext_lazy("Empty: every model of the family.")
+    )
     name = models.CharField(max_length=120)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -104,7 +106,7 @@ class Profile(models.Model):
             models.UniqueConstraint(
                 fields=["account", "name"],
                 name="profile_name_once",
-                violation_error_message="This account has a profile of that name.",
+                violation_error_message=gettext_lazy("This account has a profile of that name."),
             ),
         ]
 
@@ -171,13 +173,13 @@ class Device(models.Model):
             models.CheckConstraint(
                 name="device_mac_canonical",
                 condition=Q(mac__regex=r"^[0-9a-f]{12}$"),
-                violation_error_message="A MAC address is twelve hexadecimal digits.",
+                violation_error_message=gettext_lazy("A MAC address is twelve hexadecimal digits."),
             ),
             models.UniqueConstraint(
                 fields=["mac"],
                 name="device_mac_unique",
                 # E10: the same words whoever holds it, so that nobody learns who does.
-                violation_error_message="This MAC cannot be added; ask your provider.",
+                violation_error_message=gettext_lazy("This MAC cannot be added; ask your provider."),
             ),
         ]
         indexes = [
@@ -198,15 +200,19 @@ class Extension(models.Model):
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="extensions")
     username = models.CharField(max_length=64)
-    auth_name = models.CharField(max_length=64, blank=True, help_text="Empty: the user name.")
-    realm = models.CharField(max_length=120, blank=True, help_text="Empty: the account's SIP server.")
+    auth_name = models.CharField(max_length=64, blank=True, help_text=gettext_lazy("Empty: the user name."))
+    realm = models.CharField(
+        max_length=120, blank=True, help_text=gettext_lazy("Empty: the account's SIP server.")
+    )
     display_name = models.CharField(max_length=120, blank=True)
     # What holds once it is a shared line: how many calls at once, and whether others may join one.
     call_appearances = models.PositiveSmallIntegerField(
         default=2, validators=[MinValueValidator(1), MaxValueValidator(8)]
     )
     barge_in = models.BooleanField(default=True)
-    in_directory = models.BooleanField(default=True, help_text="Whether phones show it in their directory.")
+    in_directory = models.BooleanField(
+        default=True, help_text=gettext_lazy("Whether phones show it in their directory.")
+    )
     secret = models.BinaryField(editable=False)
     # E15: the secret may be known to others, since when and why; ended by a new one.
     exposed_since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -221,12 +227,12 @@ class Extension(models.Model):
             models.UniqueConstraint(
                 fields=["account", "username", "realm"],
                 name="extension_once",
-                violation_error_message="This account has an extension of that user name.",
+                violation_error_message=gettext_lazy("This account has an extension of that user name."),
             ),
             models.CheckConstraint(
                 name="extension_call_appearances",
                 condition=Q(call_appearances__range=(1, 8)),
-                violation_error_message="A shared line holds one to eight calls.",
+                violation_error_message=gettext_lazy("A shared line holds one to eight calls."),
             ),
         ]
 
@@ -253,7 +259,7 @@ class Contact(models.Model):
             models.UniqueConstraint(
                 fields=["account", "name"],
                 name="contact_name_once",
-                violation_error_message="This account has a contact of that name.",
+                violation_error_message=gettext_lazy("This account has a contact of that name."),
             ),
         ]
 
@@ -301,12 +307,12 @@ class Appearance(models.Model):
             models.UniqueConstraint(
                 fields=["device", "position"],
                 name="appearance_position_once",
-                violation_error_message="This line key shows an extension already.",
+                violation_error_message=gettext_lazy("This line key shows an extension already."),
             ),
             models.CheckConstraint(
                 name="appearance_position_from_one",
                 condition=Q(position__gte=1),
-                violation_error_message="Line keys are counted from 1.",
+                violation_error_message=gettext_lazy("Line keys are counted from 1."),
             ),
         ]
 
@@ -350,7 +356,7 @@ class Key(KeyColumns):
             models.UniqueConstraint(
                 fields=["device", "position"],
                 name="key_position_once",
-                violation_error_message="This key is set already.",
+                violation_error_message=gettext_lazy("This key is set already."),
             ),
         ]
 
@@ -366,7 +372,7 @@ class ProfileKey(KeyColumns):
             models.UniqueConstraint(
                 fields=["profile", "position"],
                 name="profile_key_position_once",
-                violation_error_message="This key is set already.",
+                violation_error_message=gettext_lazy("This key is set already."),
             ),
         ]
 
@@ -375,8 +381,8 @@ class SettingValue(models.Model):
     """One neutral setting: for an account and those below it, for one model there, or for one device."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="setting_values")
-    family = models.CharField(max_length=40, blank=True, help_text="Of a model; empty: all.")
-    model = models.CharField(max_length=60, blank=True, help_text="Empty: all.")
+    family = models.CharField(max_length=40, blank=True, help_text=gettext_lazy("Of a model; empty: all."))
+    model = models.CharField(max_length=60, blank=True, help_text=gettext_lazy("Empty: all."))
     device = models.ForeignKey(
         Device, on_delete=models.CASCADE, null=True, blank=True, related_name="setting_values"
     )
@@ -398,7 +404,9 @@ class SettingValue(models.Model):
             models.CheckConstraint(
                 name="setting_of_one_level",
                 condition=Q(family="", model="") | (Q(device=None) & ~Q(family="") & ~Q(model="")),
-                violation_error_message="A setting is given for an account, for a model, or for a phone.",
+                violation_error_message=gettext_lazy(
+                    "A setting is given for an account, for a model, or for a phone."
+                ),
             ),
         ]
 
@@ -411,7 +419,7 @@ class RawValue(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="raw_values")
     family = models.CharField(max_length=40)
-    model = models.CharField(max_length=60, blank=True, help_text="Empty: all of the family.")
+    model = models.CharField(max_length=60, blank=True, help_text=gettext_lazy("Empty: all of the family."))
     device = models.ForeignKey(
         Device, on_delete=models.CASCADE, null=True, blank=True, related_name="raw_values"
     )
@@ -434,7 +442,7 @@ class RawValue(models.Model):
             models.CheckConstraint(
                 name="raw_of_one_level",
                 condition=Q(device=None) | Q(model=""),
-                violation_error_message="A key is given for a model or for a phone.",
+                violation_error_message=gettext_lazy("A key is given for a model or for a phone."),
             ),
         ]
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit, cleaning
 from accounts.models import Account
@@ -49,7 +49,7 @@ def create(
     """Make a profile; no phone has it yet."""
     _needs(by, account)
     profile = Profile(account=account, created_at=now or timezone.now())
-    profile.name = cleaning.needed("name", name, "The name", longest=120)
+    profile.name = cleaning.needed("name", name, gettext("The name"), longest=120)
     profile.family, profile.model = _fitting(family, model)
     rows = _read_keys(profile, keys)
     with transaction.atomic():
@@ -84,7 +84,7 @@ def change(
             raise changed_meanwhile(profile)
         before = {key_tuple(row) for row in kept_keys}
         details: dict[str, Any] = {}
-        if name is not None and (kept := cleaning.needed("name", name, "The name", longest=120)):
+        if name is not None and (kept := cleaning.needed("name", name, gettext("The name"), longest=120)):
             details |= _set(profile, "name", kept)
         if model is not None:
             details |= _set(profile, "model", _fitting(profile.family, model)[1])
@@ -112,12 +112,12 @@ def remove(profile: Profile, *, by: Actor, now: datetime | None = None) -> None:
         profile = _locked(profile)
         count = profile.devices.count()
         if count:
-            where = "one phone" if count == 1 else f"{count} phones"
-            raise Refusal(
-                "input",
-                gettext("{profile} is on {where}; take it off first.").format(profile=profile, where=where),
-                code="in-use",
+            said = ngettext(
+                "{profile} is on one phone; take it off first.",
+                "{profile} is on {count} phones; take it off first.",
+                count,
             )
+            raise Refusal("input", said.format(profile=profile, count=count), code="in-use")
         audit.record(by, "profile.removed", profile, now=now)
         profile.delete()
 

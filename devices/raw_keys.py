@@ -16,6 +16,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices import holding, reach
 from devices.catalog import catalog
 from devices.family import Family
@@ -178,9 +179,9 @@ def _check(target: Target, family: Family, key: str, value: str) -> None:
     if not isinstance(value, str):
         raise Invalid("value", gettext("A value is text."))
     if reason := family.raw_refusal(key, ""):
-        raise Invalid("key", f"{reason}.")
+        raise Invalid("key", f"{told(reason)}.")
     if reason := family.raw_refusal(key, value):
-        raise Invalid("value", f"{key}: {reason}.")
+        raise Invalid("value", f"{key}: {told(reason)}.")
     if isinstance(target, FamilyIn):
         return
     model = family.models[target.model]

@@ -16,6 +16,7 @@ from accounts import audit, cleaning
 from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
+from accounts.said import Said
 from accounts.scope import Actor
 from accounts.sealing import SealError
 from devices import holding, keys, raw_keys, reach, secrets
@@ -226,7 +227,9 @@ def phone_settings(
         if catalog().has_model(device.family, device.model):
             rows.append(device)
         else:
-            lost[device.pk] = f"the model {device.family}/{device.model} is not in the catalogue"
+            lost[device.pk] = Said(
+                "the model {family}/{model} is not in the catalogue", family=device.family, model=device.model
+            )
     ids = [device.pk for device in rows]
     values = effective_many(rows)
     lines = _lines(ids, values, lost)
@@ -246,7 +249,7 @@ def phone_settings(
                 known.get(device.pk),
             )
         except SealError as error:
-            lost[device.pk] = f"its passwords: {error}"
+            lost[device.pk] = Said("its passwords: {error}", error=error)
     if lost and unreadable is None:
         raise Unreadable(next(iter(lost.values())))
     return {pk: phone for pk, phone in phones.items() if pk not in lost}
@@ -273,7 +276,9 @@ def _lines(
             secrets_of[extension.pk] = _secret_or_reason(extension)
         secret = secrets_of[extension.pk]
         if isinstance(secret, SealError):
-            lost[appearance.device_id] = f"the secret of {extension.username}: {secret}"
+            lost[appearance.device_id] = Said(
+                "the secret of {name}: {error}", name=extension.username, error=secret
+            )
             continue
         line = Line(
             position=appearance.position,

@@ -85,7 +85,7 @@ def lacks(target: Target, name: str) -> tuple[Lack, ...]:
     if family is None or model is None:
         return ()
     reason = _reasons(family, model.generation).get(name)
-    return (Lack(model.title, reason),) if reason else ()
+    return (Lack(model.title, gettext(reason)),) if reason else ()
 
 
 def _somewhere(family: Family, name: str) -> list[Lack]:
@@ -93,13 +93,13 @@ def _somewhere(family: Family, name: str) -> list[Lack]:
     reasons = {code: _reasons(family, code).get(name, "") for code in family.generations}
     if len(set(reasons.values())) == 1:
         reason = next(iter(reasons.values()))
-        return [Lack(family.name, reason)] if reason else []
+        return [Lack(family.name, gettext(reason))] if reason else []
     titles = {code: _of_family(family, code) for code in reasons}
-    return [Lack(titles[code], reason) for code, reason in reasons.items() if reason]
+    return [Lack(titles[code], gettext(reason)) for code, reason in reasons.items() if reason]
 
 
 def _of_family(family: Family, generation: str) -> str:
-    title = family.generations[generation].title
+    title = gettext(family.generations[generation].title)
     return title if title.startswith(family.name) else f"{family.name}, {title}"
 
 

@@ -1,14 +1,26 @@
 """Celery's app and the schedule of periodic work, one readable table."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import beat_init, worker_ready, worker_shutting_down
 from kombu.entity import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-app = Celery("latchkey")
+
+class InOneLanguage(Task):  # type: ignore[misc]
+    """What is done in the background is kept or sent: no request's language is any of its business."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from accounts.speaking import to_everybody
+
+        with to_everybody():
+            return super().__call__(*args, **kwargs)
+
+
+app = Celery("latchkey", task_cls=InOneLanguage)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.set_default()

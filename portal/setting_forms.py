@@ -9,6 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language_info, gettext, gettext_lazy
 
+from accounts.speaking import told
 from devices.bounds import Kind
 from devices.catalog import catalog
 from devices.definitions import Setting, Value
@@ -34,7 +35,10 @@ class OrderWidget(forms.Widget):
             "\n",
             '<span class="order"><select class="input" id="id_{0}_{1}" name="{0}_{1}">{2}</select>'
             '<label for="id_{0}_{1}">{3}</label></span>',
-            ((name, word, self._places(placed.get(word, "")), title) for word, title in self.words.items()),
+            (
+                (name, word, self._places(placed.get(word, "")), told(title))
+                for word, title in self.words.items()
+            ),
         )
 
     def _places(self, chosen: str) -> SafeString:
@@ -124,7 +128,7 @@ class SettingsForm(forms.Form):
         self.settings = {setting.name: setting for setting in settings}
         self.shown = {name: shown[name] for name in self.settings}
         for name, setting in self.settings.items():
-            more = {"label": gettext(setting.title), "help_text": _said(setting.help), "initial": shown[name]}
+            more = {"label": setting.title, "help_text": _said(setting.help), "initial": shown[name]}
             self.fields[name] = _FIELDS[setting.bounds.kind](setting, more)
 
     def clean(self) -> dict[str, Any]:
@@ -136,7 +140,8 @@ class SettingsForm(forms.Form):
             try:
                 kept[name] = setting.bounds.check("" if kept[name] is None else kept[name])
             except ValueError as error:
-                self.add_error(name, str(error)[:1].upper() + str(error)[1:])
+                said = told(error.args[0])
+                self.add_error(name, said[:1].upper() + said[1:])
         return kept
 
     def changes(self) -> dict[str, Value]:

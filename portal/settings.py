@@ -11,7 +11,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import places
+from portal import languages, places
 from portal.log_masks import mask_links
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -186,7 +187,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 4000
 
 # --- Language and time ------------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en-gb"
+# What e-mails are written in, and whatever is kept in words; pages follow the reader's browser.
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en-gb")
+LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
+LANGUAGES = languages.found(LOCALE_PATHS)
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

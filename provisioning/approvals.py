@@ -222,7 +222,7 @@ def _meant(approval: Approval, by: Actor, decision: str, origin: Network | None)
         here = any(parse_address(address) in _network(entry) for address in by.addresses)
         if here and origin in (None, _network(entry)):
             return _network(entry)
-    raise Forbidden("E14", "You can allow this only from the place where the phone is.")
+    raise Forbidden("E14", gettext("You can allow this only from the place where the phone is."))
 
 
 def _once(lock: Lock, tried: dict[str, Any], *, by: Actor, now: datetime) -> None:

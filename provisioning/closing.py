@@ -118,7 +118,9 @@ def _read(days: Sequence[Day], now: datetime) -> dict[date, str]:
             )
         if day in wanted:
             raise Invalid("holidays", gettext("{day} stands there twice.").format(day=day))
-        wanted[day] = cleaning.needed("holidays", name, f"The name of {day}", longest=80)
+        wanted[day] = cleaning.needed(
+            "holidays", name, gettext("The name of {day}").format(day=day), longest=80
+        )
     return dict(sorted(wanted.items()))
 
 

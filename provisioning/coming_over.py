@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils.translation import gettext
 
+from accounts.speaking import told
 from devices.catalog import catalog
 from devices.models import Device
 from provisioning import events, facts, locking
@@ -51,6 +53,8 @@ _NUMBER = (
 )
 _FIRMWARE = "Its firmware is too old for the way to its private URL. Update it."
 _RESET = "Somebody reset it to its factory state. Then there is nothing to do."
+#: Every text above, which no call of gettext names.
+TEXTS = (*_SENTENCES.values(), _CERTIFICATE, _DHCP, _NUMBER, _FIRMWARE, _RESET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,8 @@ def _log(device: Device, found: Found, now: datetime) -> bool:
         held = locking.locked_row(device).device
         if DeviceEvent.objects.filter(device=held, what=what, at=at).exists():
             return False
-        why = " ".join(causes(held, word))
-        events.write(held, what, by=locking.CLOCK, at=at, since=found.since.isoformat(), causes=why)
+        since = found.since.isoformat()
+        events.write(held, what, by=locking.CLOCK, at=at, since=since, causes=list(causes(held, word)))
     return True
 
 
@@ -183,4 +187,8 @@ def _in_words(device: Device, found: Found, now: datetime) -> ComingOver:
         said = _WAITING_SLOWLY
     minutes = int(_patience(device).total_seconds() // 60)
     since = when(found.since, device.account.time_zone, now=now)
-    return ComingOver(word, _SENTENCES[said].format(minutes=minutes, since=since), causes(device, word))
+    return ComingOver(
+        word,
+        gettext(_SENTENCES[said]).format(minutes=minutes, since=since),
+        tuple(map(told, causes(device, word))),
+    )

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from accounts.said import Said
 from devices.catalog import Catalog, Family, Model, catalog
 from devices.layout import DoesNotFit, lay_out
 from devices.paths import FileRule
@@ -125,18 +126,28 @@ def compile_bootstrap(
     generation = _generation(vendor, kind, phone)
     rule = known.own_file(family, model, mac, [file_name])
     if rule is None or not rule.claims or generation in rule.absent_in:
-        raise CompileError("file_name", f"{file_name} claims nothing for {kind.title}")
+        raise CompileError(
+            "file_name", Said("{file_name} claims nothing for {model}", file_name=file_name, model=kind.title)
+        )
     root = _folder("root_url", root_url)
     if kind.single_step:
         if phone is None:
             raise CompileError(
-                "phone", f"{kind.title} gets its full file at the root, which needs its settings"
+                "phone",
+                Said("{model} gets its full file at the root, which needs its settings", model=kind.title),
             )
         context = _full_context(vendor, kind, generation, phone, root, build=build)
         return _render(vendor, rule.full, rule, file_name, context)
     if full:
         if phone is None or not rule.full_and_move:
-            raise CompileError("file_name", f"{file_name} is no full file at the root for {kind.title}")
+            raise CompileError(
+                "file_name",
+                Said(
+                    "{file_name} is no full file at the root for {model}",
+                    file_name=file_name,
+                    model=kind.title,
+                ),
+            )
         here = _folder("private_url", entry_url)
         context = _full_context(vendor, kind, generation, phone, here, build=build, soon=True)
         return _render(vendor, rule.full, rule, file_name, context)
@@ -159,10 +170,17 @@ def compile_common(
     """Return a file that knows no device: no account, no address, nothing that resets what is absent."""
     vendor = (families or catalog()).families.get(family)
     if vendor is None:
-        raise CompileError("family", f"{family!r} is not known")
+        raise CompileError("family", Said("{family!r} is not known", family=family))
     use = vendor.grammar.match(file_name)
     if use is None or not use.file.served:
-        raise CompileError("file_name", f"{file_name} is no common file of {vendor.name} with content")
+        raise CompileError(
+            "file_name",
+            Said(
+                "{file_name} is no common file of {maker} with content",
+                file_name=file_name,
+                maker=vendor.name,
+            ),
+        )
     if use.file.no_tls:
         root_url = root_url.replace("https://", "http://", 1)
     return _render(vendor, use.file.common, use.file, file_name, {"root": _folder("root_url", root_url)})
@@ -178,7 +196,7 @@ def compile_books(
     """
     vendor = (families or catalog()).families.get(family)
     if vendor is None:
-        raise CompileError("family", f"{family!r} is not known")
+        raise CompileError("family", Said("{family!r} is not known", family=family))
     if vendor.book is None:
         return []
     shown = vendor.book.entries(entries)[: vendor.book.most]
@@ -190,17 +208,20 @@ def compile_books(
 def _model(families: Catalog, family: str, model: str) -> tuple[Family, Model]:
     vendor = families.families.get(family)
     if vendor is None:
-        raise CompileError("family", f"{family!r} is not known")
+        raise CompileError("family", Said("{family!r} is not known", family=family))
     found = vendor.models.get(model)
     if found is None:
-        raise CompileError("model", f"{vendor.name} has no model {model!r}")
+        raise CompileError("model", Said("{maker} has no model {model!r}", maker=vendor.name, model=model))
     return vendor, found
 
 
 def _generation(family: Family, model: Model, phone: PhoneSettings | None) -> str:
     generation = (phone and phone.generation) or model.generation
     if generation not in family.generations:
-        raise CompileError("generation", f"{family.name} has no generation {generation!r}")
+        raise CompileError(
+            "generation",
+            Said("{maker} has no generation {generation!r}", maker=family.name, generation=generation),
+        )
     return generation
 
 
@@ -261,7 +282,7 @@ def _book(family: Family, generation: str, phone: PhoneSettings, here: Folder) -
 def _folder(field: str, url: str) -> Folder:
     found = _URL.fullmatch(url if url.endswith("/") else f"{url}/")
     if found is None:
-        raise CompileError(field, "this is no address that a phone can store")
+        raise CompileError(field, Said("this is no address that a phone can store"))
     return Folder(found[0], found["scheme"], found["place"])
 
 
@@ -309,7 +330,7 @@ def _language(family: Family, code: str) -> str:
     for spelling in (code, code.partition("-")[0]):
         if spelling in names:
             return names[spelling]
-    raise CompileError("language", f"{family.name} has no language {code!r}")
+    raise CompileError("language", Said("{maker} has no language {code!r}", maker=family.name, code=code))
 
 
 def _render(

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
+from accounts.speaking import told
 from devices.models import Device
 from provisioning import coming_over, locking, policies, tokens
 from provisioning.coming_over import ComingOver
@@ -32,7 +35,8 @@ _REASONS = {
     Lock.Reason.PREVIOUSLY_REGISTERED: "It was registered here before.",
     Lock.Reason.MOVED: "It came from another account.",
 }
-_NOTHING = "It gets nothing from anywhere."
+#: Every text above, which no call of gettext names.
+TEXTS = (*_WORDS.values(), _UNDER_SUSPICION, _HURRY, _SAY_WHICH, *_REASONS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +142,17 @@ def _view(
     if state is State.UNLOCKED:
         until = lock.grant_until
         if until is not None and until <= now:
-            state, since, by, until = State.LOCKED, until, "the clock", None
+            state, since, by, until = State.LOCKED, until, locking.CLOCK.label, None
     elif state is State.NEW:
         until = lock.armed_at + policy.fresh_ttl
         if until <= now:
-            state, since, by, reason, until = State.LOCKED, until, "the clock", Lock.Reason.STALE.value, None
+            state, since, by, reason, until = (
+                State.LOCKED,
+                until,
+                locking.CLOCK.label,
+                Lock.Reason.STALE.value,
+                None,
+            )
     elif state is State.RETIRED:
         until = last_file
     suspicion = locking.is_suspected(lock, now)
@@ -150,21 +160,21 @@ def _view(
     shown = when(until, zone, now=now) if until else ""
     sentence, step = _words(lock, state, bound, shown, when(since, zone, now=now), policy, now)
     if state is State.LOCKED and reason:
-        sentence = f"{_REASONS[Lock.Reason(reason)]} {sentence}"
+        sentence = f"{gettext(_REASONS[Lock.Reason(reason)])} {sentence}"
     if suspicion:
         sentence = f"{sentence} {_suspected(lock, zone, now)}"
         scoped = state is State.UNLOCKED and lock.grant_origin is not None
         if state in (State.NEW, State.LOCKED, State.UNLOCKED) and not scoped:
-            step = _UNDER_SUSPICION
+            step = gettext(_UNDER_SUSPICION)
     if on_its_way.word == coming_over.LATE_WORD and state is State.LOCKED and not suspicion:
-        step = _HURRY
+        step = gettext(_HURRY)
     if clone is not None and state in (State.NEW, State.LOCKED, State.UNLOCKED):
-        step = _SAY_WHICH
+        step = gettext(_SAY_WHICH)
     if not device.is_enabled and state is not State.QUARANTINED:
-        step = "The phone is disabled. Enable it first."
+        step = gettext("The phone is disabled. Enable it first.")
     return LockView(
         state=state.value,
-        state_words=_WORDS[state],
+        state_words=gettext(_WORDS[state]),
         bound_origin=bound,
         since=since,
         until=until,
@@ -195,9 +205,18 @@ def _view(
 def _suspected(lock: Lock, zone: str, now: datetime) -> str:
     """Since when, until when and why the phone is under suspicion, as far as it is known."""
     assert lock.suspicion_until is not None
-    since = f"since {when(lock.suspicion_since, zone, now=now)} " if lock.suspicion_since else ""
-    why = f": {sign}" if (sign := SIGNS.get(lock.suspicion_why)) else ""
-    return f"Under suspicion {since}until {when(lock.suspicion_until, zone, now=now)}{why}."
+    said = gettext("Under suspicion until {until}.")
+    if lock.suspicion_since and lock.suspicion_why in SIGNS:
+        said = gettext("Under suspicion since {since} until {until}: {sign}.")
+    elif lock.suspicion_since:
+        said = gettext("Under suspicion since {since} until {until}.")
+    elif lock.suspicion_why in SIGNS:
+        said = gettext("Under suspicion until {until}: {sign}.")
+    return said.format(
+        since=when(lock.suspicion_since, zone, now=now) if lock.suspicion_since else "",
+        until=when(lock.suspicion_until, zone, now=now),
+        sign=told(SIGNS.get(lock.suspicion_why, "")),
+    )
 
 
 def _clones(pks: Iterable[int], now: datetime) -> dict[int, CloneView]:
@@ -240,53 +259,55 @@ def _words(
 ) -> tuple[str, str]:
     """The sentence of a state, and what can be done next."""
     if state is State.QUARANTINED:
-        return (
-            f"Quarantined since {since}. {_NOTHING}",
-            "Only your provider can lift that.",
-        )
+        said = gettext("Quarantined since {since}. It gets nothing from anywhere.")
+        return said.format(since=since), gettext("Only your provider can lift that.")
     if state is State.RETIRED:
-        rest = f"Its private URL gives a file without accounts until {until}." if until else _NOTHING
-        return f"Retired since {since}. {rest}", "Re-arm it to bring it back."
+        said = gettext("Retired since {since}. It gets nothing from anywhere.")
+        if until:
+            said = gettext(
+                "Retired since {since}. Its private URL gives a file without accounts until {until}."
+            )
+        return said.format(since=since, until=until), gettext("Re-arm it to bring it back.")
     if state is State.UNLOCKED:
         return _unlocked(lock, until)
     if state is State.NEW:
         return _new(lock, until, policy, now)
     if bound is None:
-        return "Locked to no place: it is set up nowhere yet.", "Unlock it, or re-arm it."
+        said = gettext("Locked to no place: it is set up nowhere yet.")
+        return said, gettext("Unlock it, or re-arm it.")
     return (
-        f"Locked to {bound} since {since}.",
-        "Nothing to do. Unlock it when it is to be set up at another place.",
+        gettext("Locked to {bound} since {since}.").format(bound=bound, since=since),
+        gettext("Nothing to do. Unlock it when it is to be set up at another place."),
     )
 
 
 def _unlocked(lock: Lock, until: str) -> tuple[str, str]:
-    place = f"{lock.grant_origin} only" if lock.grant_origin else "any address"
-    step = "Restart the phone where it is now. It locks to that place."
     if lock.grant_origin:
-        step = "Restart the phone there. It locks to that address."
-    if until:
-        return f"May be set up once, from {place}, until {until}.", step
-    return f"May be set up once, from {place}. This has no end but its first fetch.", step
+        step = gettext("Restart the phone there. It locks to that address.")
+        said = gettext("May be set up once, from {origin} only. This has no end but its first fetch.")
+        if until:
+            said = gettext("May be set up once, from {origin} only, until {until}.")
+    else:
+        step = gettext("Restart the phone where it is now. It locks to that place.")
+        said = gettext("May be set up once, from any address. This has no end but its first fetch.")
+        if until:
+            said = gettext("May be set up once, from any address, until {until}.")
+    return said.format(origin=lock.grant_origin, until=until), step
 
 
 def _new(lock: Lock, until: str, policy: policies.Effective, now: datetime) -> tuple[str, str]:
     if lock.armed_at > now:
         starts = when(lock.armed_at, lock.device.account.time_zone, now=now)
-        return f"Waits for {starts}. Then it may be set up until {until}.", "Nothing to do before that day."
+        said = gettext("Waits for {starts}. Then it may be set up until {until}.")
+        return said.format(starts=starts, until=until), gettext("Nothing to do before that day.")
     if policy.first_fetch == "approval":
-        return (
-            f"Its first fetch waits for your approval, until {until}.",
-            "Connect the phone, then approve it.",
-        )
+        said = gettext("Its first fetch waits for your approval, until {until}.")
+        return said.format(until=until), gettext("Connect the phone, then approve it.")
     if policy.first_fetch == "sites":
-        return (
-            f"May be set up from one of your sites until {until}.",
-            "Connect the phone at one of your sites.",
-        )
-    return (
-        f"May be set up from anywhere until {until}.",
-        "Connect the phone. It locks to the place it asks from.",
-    )
+        said = gettext("May be set up from one of your sites until {until}.")
+        return said.format(until=until), gettext("Connect the phone at one of your sites.")
+    said = gettext("May be set up from anywhere until {until}.")
+    return said.format(until=until), gettext("Connect the phone. It locks to the place it asks from.")
 
 
 def _utc(at: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from accounts.said import Said
 from provisioning.carrying import CompileError
 
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:=\n")
@@ -15,7 +16,10 @@ def summed(text: bytes, mac: str) -> bytes:
     not settled, so only characters that mean themselves either way are let in.
     """
     if strange := set(text) - _SAFE:
-        raise CompileError("value", f"the character U+{min(strange):04X} cannot stand in this file")
+        raise CompileError(
+            "value",
+            Said("the character {character} cannot stand in this file", character=f"U+{min(strange):04X}"),
+        )
     body = b"&".join(line for line in text.split(b"\n") if line)
     body += b"\0" * (len(body) % 2)
     words = (16 + len(body)) // 2

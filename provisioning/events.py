@@ -9,13 +9,16 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from accounts.scope import Actor
+from accounts.speaking import told
+from devices import appearances
 from devices.models import Device
 from provisioning import sentences
 from provisioning.models import DeviceEvent
 
-# Among an event's details: times, which a person reads in the account's zone.
+# Among an event's details: times, which a person reads in the account's zone, and words of the product, which
+# he reads in his language.
 TIMES = ("until", "ended", "armed_at", "since")
-
+WORDS = ("asked", "answer", "decision", "lifted", "sign")
 
 MOVED_AWAY = "device.moved-away"  # in the audit of the account that a phone has left
 
@@ -96,8 +99,13 @@ def described(event: DeviceEvent, *, now: datetime | None = None) -> Described:
 
 
 def _places(event: DeviceEvent, now: datetime) -> dict[str, Any]:
-    places = {**event.details, "actor": event.actor, "address": event.address}
+    places = {**event.details, "actor": sentences.doer(event.actor), "address": event.address}
     places["sign"] = sentences.SIGNS.get(str(places.get("why", "")))
+    places |= {name: told(str(places[name])) for name in WORDS if places.get(name)}
+    if isinstance(places.get("causes"), list):
+        places["causes"] = " ".join(map(told, places["causes"]))
+    if event.what in ("lines-changed", "keys-changed") and "lost" in places:
+        places["summary"] = appearances.summary(event.what, event.details)
     for name in TIMES:
         if isinstance(places.get(name), str):
             at = datetime.fromisoformat(places[name])

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from accounts.refusals import Invalid
 from accounts.scope import Actor
 from devices.mac import parse_mac
@@ -64,7 +66,7 @@ def _next(
         case = "suspected"
     step = sentences.remedy(verdict.rule, verdict.outcome.value, case=case, **places)
     if device is not None and clones.open_clone(device, now=facts.aware(root.now)) is not None:
-        return f"{step} {sentences.CLONE_WAITS}".strip()
+        return f"{step} {gettext(sentences.CLONE_WAITS)}".strip()
     return step
 
 

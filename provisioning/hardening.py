@@ -38,13 +38,15 @@ _OTHER_NAMES = {"encrypt_calls": "srtp", "web_page_off": "web_page"}
 #: The setting that switches each protection.
 SETTING_OF: Mapping[str, str] = {name: _OTHER_NAMES.get(name, name) for name in WEIGHTS}
 TITLES: Mapping[str, str] = {name: title for name, (title, _) in SWITCHES.items()} | {
-    "encrypt_calls": SETTINGS["srtp"].title,
+    "encrypt_calls": SETTINGS["srtp"].called,
     "web_page_off": "No web page on the phone",
 }
 WORST = 50
 
 _NO_HTTPS = "This model cannot do HTTPS: its files, and the passwords in them, travel readable."
 _PLAIN_HTTP = "This installation serves its phones over plain HTTP."
+#: Every text above, which no call of gettext names.
+TEXTS = (*TITLES.values(), _NO_HTTPS, _PLAIN_HTTP)
 
 
 class Standing(StrEnum):
@@ -79,7 +81,9 @@ class Protection(NamedTuple):
         whose = str(self.given.at) if self.given.named_to(reader) else gettext("your provider")
         if self.given.level is GivenAt.MODEL:
             return gettext("Switched off for the model {whose}.").format(whose=whose)
-        return gettext("Switched off by {whose} ({level}).").format(whose=whose, level=self.given.level)
+        return gettext("Switched off by {whose} ({level}).").format(
+            whose=whose, level=gettext(self.given.level)
+        )
 
 
 class Score(NamedTuple):

@@ -96,6 +96,12 @@ _KINDS: dict[str, _Told] = {
 }
 
 
+def texts() -> Iterator[str]:
+    """Every text of this table."""
+    for told in _KINDS.values():
+        yield from (told.consequence, told.next)
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One piece of evidence; `device` is the code of an own phone that it is about."""

@@ -128,7 +128,7 @@ def note(incident: Incident, *, by: Actor, said: str, now: datetime | None = Non
     now = now or timezone.now()
     if not by.may(Power.UNLOCK_DEVICE, incident.account.path):
         raise Forbidden("B5")
-    said = cleaning.needed("note", said, "The note", longest=500)
+    said = cleaning.needed("note", said, gettext("The note"), longest=500)
     with transaction.atomic():
         written = step(incident, What.NOTED, said, at=now, by=by)
         audit.record(by, "incident.noted", incident, account=incident.account, now=now)
@@ -140,7 +140,7 @@ def close(incident: Incident, *, by: Actor, reason: str, now: datetime | None = 
     now = now or timezone.now()
     if not by.may(Power.UNLOCK_DEVICE, incident.account.path):
         raise Forbidden("B5")
-    reason = cleaning.needed("reason", reason, "The reason", longest=300)
+    reason = cleaning.needed("reason", reason, gettext("The reason"), longest=300)
     with transaction.atomic():
         if Incident.objects.select_for_update().get(pk=incident.pk).ended_at is not None:
             raise Refusal("B5", gettext("This incident has ended already."), code="over")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.models import Account, AuditEntry
@@ -134,14 +135,19 @@ def _unlock_own(
     if span.length is None or span.length > ttl:
         hours = int(ttl.total_seconds() // 3600)
         raise Refusal(
-            "E2", f"You can unlock your phone for up to {hours} hours.", code="too-long", field="for"
+            "E2",
+            gettext("You can unlock your phone for up to {hours} hours.").format(hours=hours),
+            code="too-long",
+            field="for",
         )
     done = OWNER_UNLOCKS_A_DAY - own_unlocks(by, now=now).left
     if done >= OWNER_UNLOCKS_A_DAY:
         raise Refusal(
             "E2",
-            f"You did this {OWNER_UNLOCKS_A_DAY} times in the last 24 hours. The people who manage your phone"
-            " can still do it.",
+            gettext(
+                "You did this {times} times in the last 24 hours. The people who manage your phone"
+                " can still do it."
+            ).format(times=OWNER_UNLOCKS_A_DAY),
             code="too-often",
         )
     with transaction.atomic():
@@ -188,7 +194,7 @@ def open_grant(
     if origin is None and is_suspected(lock, now):
         raise Refusal(
             "E7",
-            "Others have tried to get this phone's file. It can be unlocked for one address only.",
+            gettext("Others have tried to get this phone's file. It can be unlocked for one address only."),
             code="under-suspicion",
         )
     policy = policy or policies.effective(device.account)
@@ -223,18 +229,18 @@ def refuse_put_away(lock: Lock) -> None:
     """Refuse for a phone that is quarantined or retired."""
     if lock.state == State.QUARANTINED.value:
         raise Refusal(
-            "E8q", "This phone is quarantined. Only your provider can lift that.", code="quarantined"
+            "E8q", gettext("This phone is quarantined. Only your provider can lift that."), code="quarantined"
         )
     if lock.state == State.RETIRED.value:
-        raise Refusal("E19", "This phone is retired. Re-arm it first.", code="retired")
+        raise Refusal("E19", gettext("This phone is retired. Re-arm it first."), code="retired")
 
 
 def refuse_disabled(device: Device, rule: str) -> None:
     """Refuse for a phone that is switched off itself, or with its account."""
     if not device.is_enabled:
-        raise Refusal(rule, "This phone is disabled. Enable it first.", code="disabled")
+        raise Refusal(rule, gettext("This phone is disabled. Enable it first."), code="disabled")
     if Account.objects.filter(path__in=device.account.ancestor_paths(), is_active=False).exists():
-        raise Refusal(rule, "This phone's account is switched off.", code="disabled")
+        raise Refusal(rule, gettext("This phone's account is switched off."), code="disabled")
 
 
 def is_suspected(lock: Lock, now: datetime) -> bool:
@@ -260,7 +266,7 @@ def locked_row(device: Device, *, beside: Iterable[int] = ()) -> Lock:
     wanted = {device.pk, *beside}
     held = Lock.objects.select_for_update().filter(pk__in=wanted).order_by("pk").values_list("pk", flat=True)
     if device.pk not in list(held):
-        raise Refusal("input", "This phone was removed a moment ago.", code="gone")
+        raise Refusal("input", gettext("This phone was removed a moment ago."), code="gone")
     lock: Lock = Lock.objects.select_related(
         "device__account", "device__owner", "device__site", "bound_site"
     ).get(pk=device.pk)
@@ -295,7 +301,9 @@ def lock_again(device: Device, *, by: Actor, now: datetime | None = None) -> Loc
         lock = locked_row(device)
         if lock.state == State.QUARANTINED.value:
             raise Refusal(
-                "E8q", "This phone is quarantined. Only your provider can lift that.", code="quarantined"
+                "E8q",
+                gettext("This phone is quarantined. Only your provider can lift that."),
+                code="quarantined",
             )
         if lock.state in (State.LOCKED.value, State.RETIRED.value):
             return lock
@@ -322,7 +330,7 @@ def rearm(device: Device, *, by: Actor, ship_on: date | None = None, now: dateti
         if is_suspected(lock, now) and not by.may(Power.RELEASE_DEVICE, device.account.path):
             raise Refusal(
                 "E7",
-                "Others have tried to get this phone's file. Your provider can re-arm it.",
+                gettext("Others have tried to get this phone's file. Your provider can re-arm it."),
                 code="under-suspicion",
             )
         was_retired = lock.state == State.RETIRED.value
@@ -353,9 +361,11 @@ def armed_from(account: Account, ship_on: date | None, now: datetime) -> datetim
         return now
     zone = ZoneInfo(account.time_zone)
     if ship_on < now.astimezone(zone).date():
-        raise Invalid("ship_on", "This day has passed.", rule="E11")
+        raise Invalid("ship_on", gettext("This day has passed."), rule="E11")
     if ship_on > (now + SHIP_AHEAD).astimezone(zone).date():
-        raise Invalid("ship_on", f"At most {SHIP_AHEAD.days} days ahead.", rule="E11")
+        raise Invalid(
+            "ship_on", gettext("At most {days} days ahead.").format(days=SHIP_AHEAD.days), rule="E11"
+        )
     return max(now, datetime.combine(ship_on, time(), zone).astimezone(now.tzinfo))
 
 
@@ -364,7 +374,7 @@ def quarantine(device: Device, *, by: Actor, reason: str, now: datetime | None =
     now = now or timezone.now()
     if not by.may(Power.QUARANTINE_DEVICE, device.account.path):
         raise Forbidden
-    reason = cleaning.needed("reason", reason, "A reason", longest=300)
+    reason = cleaning.needed("reason", reason, gettext("A reason"), longest=300)
     with transaction.atomic():
         lock = locked_row(device)
         if lock.state == State.QUARANTINED.value:

@@ -21,6 +21,7 @@ from accounts.models import User
 from accounts.refusals import Invalid, Refusal
 from accounts.roles import Power
 from accounts.sealing import SealError
+from accounts.speaking import told
 from devices import extensions, keys, secrets
 from devices.appearances import check_fits
 from devices.catalog import Model, catalog
@@ -336,7 +337,7 @@ def _refuse_uncarried(wanted: Wanted) -> None:
         check_settings(phone, family)
     except CompileError as error:
         name = error.field.rpartition(".")[2]
-        raise Invalid("extension" if name == "username" else name, f"{error.reason}.") from error
+        raise Invalid("extension" if name == "username" else name, f"{told(error.reason)}.") from error
 
 
 def _line(username: str, auth_name: str, display_name: str, secret: str) -> Line:

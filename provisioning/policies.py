@@ -47,13 +47,18 @@ class Policy:
     """One policy value: hours, a switch, or one of some words (the strictest first)."""
 
     name: str
-    title: str
+    called: str  #: as the table has it; `title` is for people
     default: Value
     owner: Owner
     lowest: int = 0  #: of hours
     highest: int = 0
     choices: tuple[str, ...] = ()
     strict: bool = True  #: the stricter position of a switch
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return gettext(self.called)
 
     def read(self, value: Any) -> Value:
         """Return the value as it is kept; Invalid says what it may be."""

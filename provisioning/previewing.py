@@ -9,11 +9,13 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts.models import Account
 from accounts.refusals import Forbidden, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor, below
+from accounts.speaking import told
 from devices import settings_tree
 from devices.levels import ModelIn
 from devices.models import Device
@@ -109,15 +111,19 @@ def files(device: Device, *, by: Actor) -> list[Shown]:
         _compiled(phone, device)  # what its real secrets forbid, their masks would not
         found = _compiled(_masked(phone, phone, _sees_raw(by, device)), device, build=build)
     except CompileError as error:
-        raise unmade(device, error) from error
+        raise unmade(device, error.said) from error
     return [
         Shown(name, file.content_type, len(file.body), _lines(file)) for name, file in sorted(found.items())
     ]
 
 
-def unmade(device: Device, why: object) -> Refusal:
+def unmade(device: Device, why: str) -> Refusal:
     """The refusal to show files that cannot be made."""
-    return Refusal("E13", f"The files of {device} cannot be made: {why}.", code="no-files")
+    return Refusal(
+        "E13",
+        gettext("The files of {device} cannot be made: {why}.").format(device=device, why=told(why)),
+        code="no-files",
+    )
 
 
 def between(device: Device, other: Device, *, by: Actor) -> PhoneDiff:
@@ -129,7 +135,7 @@ def between(device: Device, other: Device, *, by: Actor) -> PhoneDiff:
     for one in (device, other):
         _needs(by, one.account)
     if device.family != other.family:
-        raise Refusal("input", "Only phones of one make can be compared.", code="other-family")
+        raise Refusal("input", gettext("Only phones of one make can be compared."), code="other-family")
     lost: dict[int, str] = {}
     phones = _inputs([device.pk, other.pk], lost)
     raw = _sees_raw(by, device) and _sees_raw(by, other)
@@ -141,7 +147,7 @@ def between(device: Device, other: Device, *, by: Actor) -> PhoneDiff:
             _compiled(phones[one.pk], one)
             files_ = _compiled(_masked(phones[one.pk], phones[other.pk], raw), one)
         except CompileError as error:
-            raise unmade(one, error) from error
+            raise unmade(one, error.said) from error
         found.append({name.replace(one.mac, "{mac}"): file for name, file in files_.items()})
     theirs, own = found
     diffs = (
@@ -252,12 +258,12 @@ def _diff(
     with suppress(CompileError):  # they could not be made so far
         old = _compiled(_masked(before, before, raw), device) if before else {}
     if after is None:
-        return PhoneDiff(device, [], problem)
+        return PhoneDiff(device, [], told(problem))
     try:
         _compiled(after, device)
         new = _compiled(_masked(after, before or after, raw), device)
     except CompileError as error:
-        return PhoneDiff(device, [], str(error))
+        return PhoneDiff(device, [], told(error.said))
     diffs = (_file_diff(name, old.get(name), new.get(name)) for name in sorted({*old, *new}))
     return PhoneDiff(device, [diff for diff in diffs if diff.lines])
 

@@ -10,6 +10,7 @@ from accounts import signals as account_signals
 from accounts.models import Account
 from accounts.refusals import Invalid
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices import settings_tree
 from devices import signals as device_signals
 from devices.models import Device
@@ -100,4 +101,4 @@ def _try_out(devices: Sequence[Device]) -> None:
             compile_full(phone, SAMPLE_URL)
         except CompileError as error:
             field = error.field.rpartition(".")[2].partition("[")[0]
-            raise Invalid(field, f"{phone.name or phone.mac}: {error.reason}.") from error
+            raise Invalid(field, f"{phone.name or phone.mac}: {told(error.reason)}.") from error

@@ -35,6 +35,8 @@ WAITING, SENT = ResyncRequest.Outcome.WAITING, ResyncRequest.Outcome.SENT
 #: What was not the phone's doing: platform support sees it.
 PROBLEMS = ("silent", "untrusted", "trouble")
 PROBLEM_TIME = timedelta(days=1)
+#: What a phone is asked, and with a restart.
+ASKED = ("fetch its files again", "restart and fetch its files")
 
 
 def edge() -> SipEdge | None:
@@ -123,17 +125,19 @@ def edge_problem(now: datetime) -> ResyncRequest | None:
 
 
 def asked(reboot: bool) -> str:
-    """What the phone is asked, as the sentences name it."""
-    return "restart and fetch its files" if reboot else "fetch its files again"
+    """What the phone is asked, as the log keeps it; translated when it is read."""
+    return ASKED[reboot]
 
 
 def told(row: ResyncRequest) -> str:
     """What came of it so far, in a sentence."""
     if row.outcome == WAITING:
-        return "It waits for its turn."
+        return gettext("It waits for its turn.")
     if row.outcome == SENT:
-        return "It was asked a moment ago and has not answered yet."
-    return sentences.happened(f"resync-{row.why}", code=row.status_code or None, asked=asked(row.reboot))
+        return gettext("It was asked a moment ago and has not answered yet.")
+    return sentences.happened(
+        f"resync-{row.why}", code=row.status_code or None, asked=gettext(asked(row.reboot))
+    )
 
 
 # --- who can be asked --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Every text is one string with named places, translated when it is filled. Where 
 is a second text without it, so that no sentence is glued from pieces.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from string import Formatter
 from zoneinfo import ZoneInfo
@@ -248,6 +249,12 @@ SIGNS = {
     "clone": "two parties hold its private URLs",
 }
 
+#: Who does what no person does: the labels of `Actor.system`.
+DOERS = ("the clock", "the phone (O4)", "suspicion (E7)", "the server's own command line", "the demo")
+
+#: Likewise, with the rule after it: what a lock names that a phone's own first fetch has closed.
+FIRST_FETCH = "first fetch"
+
 #: What a person or the clock did: as above, by the event's name.
 _HAPPENED: dict[str, Texts] = {
     "entered": ("Added by {actor}.", "Added."),
@@ -376,6 +383,22 @@ def happened(what: str, **facts: object) -> str:
     """One sentence on what a person or the clock did."""
     texts = _HAPPENED.get(what) or (what.replace("-", " ").replace("_", " ").capitalize() + ".",)
     return _fill(texts, _known(facts))
+
+
+def doer(label: str) -> str:
+    """Who did it, as it is stored: a person by his name, the product itself in the reader's language."""
+    if label.startswith(FIRST_FETCH):
+        return gettext(FIRST_FETCH) + label.removeprefix(FIRST_FETCH)
+    return gettext(label) if label in DOERS else label
+
+
+def texts() -> Iterator[str]:
+    """Every text of these tables."""
+    for said, remedy_ in (*_TABLE.values(), _HELD, _UNKNOWN):
+        yield from (*said, remedy_)
+    for said in _HAPPENED.values():
+        yield from said
+    yield from (UNDER_SUSPICION, CLONE_WAITS, *SIGNS.values(), *DOERS, FIRST_FETCH)
 
 
 def when(at: datetime, zone: str, *, now: datetime) -> str:

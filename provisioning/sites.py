@@ -172,7 +172,7 @@ def _locked(account: Account) -> Account:
 
 
 def _read_name(text: str) -> str:
-    return cleaning.needed("name", text, "The name", longest=120)
+    return cleaning.needed("name", text, gettext("The name"), longest=120)
 
 
 def _read_zone(text: str) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+from django.utils.translation import gettext
+
 from accounts.refusals import Invalid
 
 SHORTEST, LONGEST = 1, 40  # hours as chosen (E1, E3)
@@ -45,8 +47,13 @@ class Span:
             count = value["hours"]
             if isinstance(count, int) and not isinstance(count, bool) and SHORTEST <= count <= LONGEST:
                 return cls(f"{count}h", timedelta(hours=count))
-            raise Invalid(field, f"Whole hours from {SHORTEST} to {LONGEST}.")
-        raise Invalid(field, 'One of "24h", "7d", "first-fetch" or {"hours": 1 to 40}.')
+            raise Invalid(
+                field,
+                gettext("Whole hours from {shortest} to {longest}.").format(
+                    shortest=SHORTEST, longest=LONGEST
+                ),
+            )
+        raise Invalid(field, gettext('One of "24h", "7d", "first-fetch" or {"hours": 1 to 40}.'))
 
     def as_json(self) -> Any:
         """Return what `parse` reads back."""

@@ -217,7 +217,7 @@ def release(
     now = now or timezone.now()
     if not by.may(Power.RELEASE_DEVICE, device.account.path):
         raise Forbidden
-    reason = cleaning.needed("reason", reason, "A reason", longest=300)
+    reason = cleaning.needed("reason", reason, gettext("A reason"), longest=300)
     if origin is not None and unlock is None:
         raise Invalid("for", gettext("Say for how long the phone is unlocked for that address."), rule="E8")
     with transaction.atomic():

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import tenants
 from accounts.models import Account
@@ -73,16 +74,26 @@ def refusal(address: str, *, by: Actor, now: datetime) -> Refusal | None:
     origin, shown = origin_of(where), show_address(where)
     if all(origin_of(parse_address(own)) != origin for own in by.addresses):
         return Refusal(
-            "B6", f"Only somebody at {shown} can unblock it, or platform support.", code="not-there"
+            "B6",
+            gettext("Only somebody at {shown} can unblock it, or platform support.").format(shown=shown),
+            code="not-there",
         )
     standing = _standing(origin, now)
     if any(ban.kind == Ban.Kind.BLOCKED for ban in standing):
-        return Refusal("B6", f"{shown} was blocked by platform support, who alone end that.", code="blocked")
+        return Refusal(
+            "B6",
+            gettext("{shown} was blocked by platform support, who alone end that.").format(shown=shown),
+            code="blocked",
+        )
     if not standing:
-        return Refusal("B6", f"{shown} is not banned.", code="not-banned")
+        return Refusal("B6", gettext("{shown} is not banned.").format(shown=shown), code="not-banned")
     if wider := next((ban for ban in standing if ban.network != origin), None):
         return Refusal(
-            "B6", f"All of {wider.network} is banned; only platform support ends that.", code="wider-ban"
+            "B6",
+            gettext("All of {network} is banned; only platform support ends that.").format(
+                network=wider.network
+            ),
+            code="wider-ban",
         )
     return _beyond_limits(origin, shown, by, now)
 
@@ -90,16 +101,19 @@ def refusal(address: str, *, by: Actor, now: datetime) -> Refusal | None:
 def _beyond_limits(origin: Network, shown: str, by: Actor, now: datetime) -> Refusal | None:
     by_person, here = _done(origin, by, now)
     if max(by_person, here) >= LIMIT:
-        whose = "You have" if by_person >= LIMIT else f"People at {shown} have"
-        return Refusal(
-            "B6",
-            f"{whose} ended {LIMIT} bans in the last {_HOURS} hours. Platform support can end this one.",
-            code="too-often",
+        said = gettext(
+            "People at {shown} have ended {limit} bans in the last {hours} hours. Platform support can end"
+            " this one."
         )
+        if by_person >= LIMIT:
+            said = gettext(
+                "You have ended {limit} bans in the last {hours} hours. Platform support can end this one."
+            )
+        return Refusal("B6", said.format(shown=shown, limit=LIMIT, hours=_HOURS), code="too-often")
     if max(by_person, here) >= 1 and not _phone_was_there(origin, by, now):
         return Refusal(
             "B6",
-            "A second time this takes a phone of yours that worked or was refused at this address.",
+            gettext("A second time this takes a phone of yours that worked or was refused at this address."),
             code="no-phone-there",
         )
     return None

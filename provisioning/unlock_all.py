@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
@@ -38,7 +39,11 @@ def phones(account: Account, wanted: dict[str, Any]) -> QuerySet[Device]:
     rows = Device.objects.filter(below([account.path], "account__path"))
     for name, value in wanted.items():
         if name not in FILTERS:
-            raise Invalid("filter", f"{name!r} is none of {', '.join(sorted(FILTERS))}.", rule="E3")
+            raise Invalid(
+                "filter",
+                gettext("{name!r} is none of {value}.").format(name=name, value=", ".join(sorted(FILTERS))),
+                rule="E3",
+            )
         rows = rows.filter(FILTERS[name](value))
     return rows.order_by("name", "mac")
 
@@ -110,9 +115,9 @@ def _unlock_item(
     item.rule = "E3"
     try:
         if lock is None:
-            raise Refusal("E3", "This phone was removed meanwhile.", code="gone")
+            raise Refusal("E3", gettext("This phone was removed meanwhile."), code="gone")
         if not by.may(Power.UNLOCK_ALL, lock.device.account.path):
-            raise Refusal("E3", "This phone has moved to another account.", code="moved")
+            raise Refusal("E3", gettext("This phone has moved to another account."), code="moved")
         locking.open_grant(lock, by=by, rule="E3", span=span, origin=None, now=now, policy=policy)
     except Refusal as refusal:
         item.result, item.rule, item.why = JobItem.Result.SKIPPED, refusal.rule, refusal.detail[:300]
@@ -126,7 +131,7 @@ def _unlock_item(
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value or len(value) > 120:
-        raise Invalid("filter", f"{name} is one word or code.", rule="E3")
+        raise Invalid("filter", gettext("{name} is one word or code.").format(name=name), rule="E3")
     return value
 
 
@@ -134,12 +139,14 @@ def _code(name: str, value: Any) -> UUID:
     try:
         return UUID(_text(name, value))
     except ValueError as error:
-        raise Invalid("filter", f"{name}: {value!r} is no code.", rule="E3") from error
+        raise Invalid(
+            "filter", gettext("{name}: {value!r} is no code.").format(name=name, value=value), rule="E3"
+        ) from error
 
 
 def _codes(name: str, value: Any) -> list[UUID]:
     if not isinstance(value, list):
-        raise Invalid("filter", f"{name} is a list of codes.", rule="E3")
+        raise Invalid("filter", gettext("{name} is a list of codes.").format(name=name), rule="E3")
     return [_code(name, entry) for entry in value]
 
 
@@ -147,5 +154,7 @@ def _states(value: Any) -> list[str]:
     given = value if isinstance(value, list) else [value]
     known = {state.value for state in State}
     if not given or any(state not in known for state in given):
-        raise Invalid("filter", f"state is one of {', '.join(sorted(known))}.", rule="E3")
+        raise Invalid(
+            "filter", gettext("state is one of {value}.").format(value=", ".join(sorted(known))), rule="E3"
+        )
     return [str(state) for state in given]

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.refusals import Forbidden, Refusal
@@ -28,7 +29,7 @@ def uncovered(device: Device, name: str, *, by: Actor, now: datetime | None = No
         raise Forbidden
     living = tokens.living(device.pk)
     if not living:
-        raise Refusal("E13", "It has no private URL yet, so it gets no such file.", code="no-files")
+        raise Refusal("E13", gettext("It has no private URL yet, so it gets no such file."), code="no-files")
     lost: dict[int, str] = {}
     phone = settings_tree.phone_settings([device], unreadable=lost).get(device.pk)
     if phone is None:
@@ -40,10 +41,10 @@ def uncovered(device: Device, name: str, *, by: Actor, now: datetime | None = No
         here = tokens.private_url(living[-1], device, plain=phone.plain_http)
         found = compile_full(phone, here, build=tokens.build(living[-1], lock.files_revision))
     except CompileError as error:
-        raise unmade(device, error) from error
+        raise unmade(device, error.said) from error
     file = found.get(name)
     if file is None:
-        raise Refusal("input", "It has no file of this name.", code="unknown")
+        raise Refusal("input", gettext("It has no file of this name."), code="unknown")
     with transaction.atomic():
         audit.record(by, "device.file_seen", device, now=now, file=name)
     text = file.body.decode(errors="replace")

@@ -33,7 +33,7 @@ def propose(
     """Ask that a network of this account may fail more often; granted at once to whoever may grant it."""
     if not by.may(Power.PROPOSE_ALLOWANCE, account.path):
         raise Forbidden("B8")
-    why = cleaning.needed("reason", reason, "The reason", longest=300)
+    why = cleaning.needed("reason", reason, gettext("The reason"), longest=300)
     if not timedelta(0) < length <= LONGEST:
         raise Invalid("ends_at", gettext("It lasts at most a year."), rule="B8")
     _check_width(network, SUPPORT_V4, SUPPORT_V6, "nobody grants more")

@@ -69,7 +69,7 @@ def _keep_out(
     network: Network, kind: Ban.Kind, by: Actor, length: timedelta, reason: str, now: datetime | None
 ) -> Ban:
     _needs(by, kind)
-    why = cleaning.needed("reason", reason, "The reason", longest=300)
+    why = cleaning.needed("reason", reason, gettext("The reason"), longest=300)
     longest = LONGEST_BAN if kind is Ban.Kind.BANNED else LONGEST_BLOCK
     if not timedelta(0) < length <= longest:
         raise Invalid("length", gettext("It lasts at most {say}.").format(say=_say(longest)), rule="B3")

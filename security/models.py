@@ -62,7 +62,7 @@ class Ban(models.Model):
             models.CheckConstraint(
                 name="ban_ends_after_start",
                 condition=Q(ends_at__gt=F("starts_at")),
-                violation_error_message="A ban ends after it starts.",
+                violation_error_message=gettext_lazy("A ban ends after it starts."),
             ),
         ]
 
@@ -132,7 +132,7 @@ class AllowedNetwork(models.Model):
             models.CheckConstraint(
                 name="allowed_ends_after_start",
                 condition=Q(ends_at__gt=F("created_at")),
-                violation_error_message="An allowance ends after it is proposed.",
+                violation_error_message=gettext_lazy("An allowance ends after it is proposed."),
             ),
         ]
 

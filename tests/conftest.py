@@ -53,6 +53,7 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 PACKAGES = {
     "chromium": lambda: shutil.which("chromium") or shutil.which("chromium-browser"),
+    "gettext": lambda: shutil.which("xgettext") and shutil.which("msgmerge"),
     "nginx": lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin"),
     "postgresql": embedded.postgres_programs,
     "sipp": lambda: shutil.which("sipp"),  # of the package sip-tester
@@ -87,7 +88,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 #: Pages, the API and plain rows do the same on either database: with both at hand each test runs on one.
-DEALT_OUT = {"accounts", "api", "devices", "portal", "security"}
+DEALT_OUT = {"accounts", "api", "devices", "portal", "security", "test_access_matrix.py", "test_secrets.py"}
 
 
 def _is_for(run: str, item: pytest.Item) -> bool:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from accounts.guards import PageRequest, needs
 from accounts.refusals import Forbidden, Refusal
 from accounts.roles import Power
+from accounts.speaking import told
 from devices import appearances, keys, profiles
 from devices.catalog import catalog
 from devices.models import Appearance, Device, Extension, Key, ProfileKey
@@ -98,7 +99,8 @@ def lines(request: PageRequest, code: UUID) -> HttpResponse:
             editor.press(button)
             formset = editor.formset()
     firmware = frame["row"].seen.firmware if frame["row"].seen else None
-    lacks = family.lacks_sharing(family.generation_of(model.name, firmware))
+    reasons = family.lacks_sharing(family.generation_of(model.name, firmware))
+    lacks = {name: told(reason) for name, reason in reasons.items()}
     extensions = _extensions(device, editor, sits.lines)
     rows = _rows(editor, formset, extensions, device, lacks)
     caps, places = _caps(editor, rows, extensions, sits)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -67,7 +68,7 @@ def _person(by: Actor) -> User:
     if by.on_behalf_of:
         raise Forbidden
     if by.user is None:
-        raise Invalid("choices", "An API key gets no e-mail.")
+        raise Invalid("choices", gettext("An API key gets no e-mail."))
     return by.user
 
 

@@ -11,6 +11,7 @@ from rest_framework.viewsets import ViewSet
 from accounts.authentication import acting
 from accounts.models import Account
 from accounts.shapes import AccountField, Shape
+from accounts.speaking import told
 from provisioning import policies, policy_words
 from provisioning.policies import POLICIES, Owner, Policy, Reach, Standing
 
@@ -122,7 +123,7 @@ def shaped(standing: Standing, account: Account, request: Request, slugs: dict[i
     return {
         "name": policy.name,
         "title": policy.title,
-        "sentence": words.means,
+        "sentence": told(words.means),
         "rules": words.rules,
         "kind": "hours" if in_hours else "word" if policy.choices else "switch",
         "value": standing.value,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -138,7 +139,9 @@ def _account(wanted: dict[str, Any]) -> Account:
 def _topmost(accounts: Iterable[Account]) -> Account:
     first, *others = sorted(accounts, key=lambda account: len(account.path))
     if any(not account.path.startswith(first.path) for account in others):
-        raise Invalid("account", "Changes of one account and of those below it are tried out together.")
+        raise Invalid(
+            "account", gettext("Changes of one account and of those below it are tried out together.")
+        )
     return first
 
 

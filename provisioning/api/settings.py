@@ -15,6 +15,7 @@ from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.scope import Actor
 from accounts.shapes import AccountField, CodeField, LineField, Shape
+from accounts.speaking import told
 from devices import raw_keys, settings_tree
 from devices.bounds import Kind
 from devices.definitions import GROUPS, SETTINGS, Group, Setting
@@ -222,7 +223,7 @@ def _shaped(setting: Setting, trail: Trail, target: Target, reader: Actor) -> di
         "lowest": bounds.lowest if is_number else None,
         "highest": bounds.highest if is_number else None,
         "optional": bounds.optional,
-        "choices": [{"value": value, "title": title} for value, title in bounds.choices.items()],
+        "choices": [{"value": value, "title": told(title)} for value, title in bounds.choices.items()],
         "is_own": holds.at == target,
         "may_change": reader.may(Power.EDIT_SETTINGS, account.path)
         and not (setting.for_models and isinstance(target, Account)),

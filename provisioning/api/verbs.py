@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -132,7 +133,7 @@ class Verbs(Door):
         wanted = self.read(request, TakeBackShape).get("claim")
         claim = device.claims.filter(code=wanted).first() if wanted else None
         if wanted and claim is None:
-            raise Invalid("claim", "There is no claim of this phone with this code.", rule="E16")
+            raise Invalid("claim", gettext("There is no claim of this phone with this code."), rule="E16")
         taking_back.take_back(device, by=self.actor, claim=claim)
         return Response(self.lock_of(device))
 

@@ -47,7 +47,7 @@ class Window(models.Model):
             models.CheckConstraint(
                 name="window_ends_after_start",
                 condition=Q(ends_at__gt=F("starts_at")),
-                violation_error_message="A window ends after it starts.",
+                violation_error_message=gettext_lazy("A window ends after it starts."),
             )
         ]
         indexes = [models.Index(fields=["ends_at"], name="window_end")]
@@ -127,7 +127,7 @@ class UnlockLink(models.Model):
             models.CheckConstraint(
                 name="unlock_link_ends_after_start",
                 condition=Q(ends_at__gt=F("made_at")),
-                violation_error_message="A link ends after it was made.",
+                violation_error_message=gettext_lazy("A link ends after it was made."),
             )
         ]
 

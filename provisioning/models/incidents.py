@@ -59,7 +59,7 @@ class Incident(models.Model):
             models.CheckConstraint(
                 name="incident_ends_after_start",
                 condition=Q(ended_at=None) | Q(ended_at__gte=F("opened_at")),
-                violation_error_message="An incident ends after it begins.",
+                violation_error_message=gettext_lazy("An incident ends after it begins."),
             ),
         ]
         indexes = [

@@ -99,7 +99,7 @@ class Lock(models.Model):
 
     grant_given_at = models.DateTimeField(null=True, blank=True)
     grant_until = models.DateTimeField(
-        null=True, blank=True, help_text="Empty while open: until the first fetch."
+        null=True, blank=True, help_text=gettext_lazy("Empty while open: until the first fetch.")
     )
     grant_first = models.CharField(max_length=32, blank=True)
     grant_last = models.CharField(max_length=32, blank=True)
@@ -127,7 +127,7 @@ class Lock(models.Model):
                 name="lock_grant_only_when_unlocked",
                 condition=Q(state=State.UNLOCKED.value, grant_given_at__isnull=False)
                 | (~Q(state=State.UNLOCKED.value) & Q(grant_given_at__isnull=True)),
-                violation_error_message="A phone is unlocked exactly while an unlock is open.",
+                violation_error_message=gettext_lazy("A phone is unlocked exactly while an unlock is open."),
             ),
         ]
         indexes = [

@@ -65,7 +65,7 @@ class UnknownTime(models.Model):
             models.CheckConstraint(
                 name="unknown_time_ends_after_start",
                 condition=Q(until__gt=F("since")),
-                violation_error_message="An unknown time ends after it begins.",
+                violation_error_message=gettext_lazy("An unknown time ends after it begins."),
             )
         ]
 

@@ -147,4 +147,4 @@ def test_a_model_that_the_catalogue_has_lost_still_gets_its_warning(phone: Devic
     Device.objects.filter(pk=phone.pk).update(model="gone")
 
     assert coming_over.sweep(timezone.now() + 3 * MINUTE) == 1
-    assert lines(phone)[0].details["causes"] == f"{DHCP} {FIRMWARE}"
+    assert lines(phone)[0].details["causes"] == [DHCP, FIRMWARE]
