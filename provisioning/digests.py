@@ -45,7 +45,7 @@ def tell_waiting(now: datetime) -> int:
     _of_resets(now)
     _of_open_ends(now)
     left = telling.send(now)
-    letters.forget_old(now)
+    letters.give_up(now)
     return len(left)
 
 

@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 TAKEN_FOR = timedelta(minutes=10)
 # What gathers itself in the morning is in the rows by then, and leaves in the same e-mail.
 GATHERED = timedelta(minutes=2)
-KEPT = timedelta(days=30)
 GIVEN_UP = timedelta(days=4)  # news that could not be sent for so long is none
 SUBJECT_LENGTH = 200
 SHOWN = 20
@@ -180,9 +179,8 @@ def send_due(now: datetime, *, to: Sequence[User] | None = None) -> list[Notice]
     return [row for person in people for row in _send_to(person, now)]
 
 
-def forget_old(now: datetime) -> None:
-    """What was sent a month ago, and what could not be sent for days, goes."""
-    Notice.objects.filter(sent_at__lt=now - KEPT).delete()
+def give_up(now: datetime) -> None:
+    """What could not be sent for days goes; what was sent goes by the table of keeping.py."""
     Notice.objects.filter(sent_at=None, at__lt=now - GIVEN_UP).delete()
 
 

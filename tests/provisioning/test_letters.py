@@ -221,15 +221,18 @@ def test_an_incident_s_timeline_says_when_the_mail_has_left(cast: Tree, acme: Ac
     assert (step.said, step.at) == ("Ana, by e-mail.", SEVEN + 5 * MINUTE)
 
 
-def test_old_news_is_forgotten(acme: Account, ana: Actor) -> None:
+def test_what_could_not_be_sent_for_days_is_no_news_and_what_was_sent_stays(
+    acme: Account, ana: Actor
+) -> None:
     put(ana, news(acme, "a fire"))
     sent(NOON)
+    put(ana, news(acme, "a flood"))
 
-    letters.forget_old(NOON + timedelta(days=29))
+    letters.give_up(NOON + timedelta(days=3))
     kept = Notice.objects.count()
-    letters.forget_old(NOON + timedelta(days=31))
+    letters.give_up(NOON + timedelta(days=40))
 
-    assert (kept, Notice.objects.count()) == (1, 0)
+    assert (kept, Notice.objects.get().name) == (2, "a fire")
 
 
 # --- choosing ----------------------------------------------------------------------------------------------
