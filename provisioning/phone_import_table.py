@@ -231,7 +231,7 @@ def kept(row: PhoneRow, code: UUID) -> dict[str, Any]:
     cells: dict[str, Any] = {name: text for name, text in row.cells.items() if text}
     if secret := cells.pop("secret", ""):
         sealed = secrets.seal(secrets.Kind.SIP_SECRET, code, secret)
-        cells["secret"] = base64.b64encode(sealed).decode()
+        cells = with_sealed(cells, sealed)
     return {"line": row.line, **cells}
 
 
@@ -240,11 +240,20 @@ def opened(kept_row: Mapping[str, Any], code: UUID) -> PhoneRow:
     cells = {name: kept_row[name] for name in NAMES if name in kept_row}
     if cells.get("secret"):
         try:
-            sealed = base64.b64decode(cells["secret"])
-            cells["secret"] = secrets.open_text(secrets.Kind.SIP_SECRET, code, sealed)
+            cells["secret"] = secrets.open_text(secrets.Kind.SIP_SECRET, code, sealed_in(cells))
         except (SealError, ValueError) as error:
             raise Invalid("secret", _("The secret can no longer be read. Import this row again.")) from error
     return PhoneRow(int(kept_row["line"]), cells)
+
+
+def sealed_in(kept_row: Mapping[str, Any]) -> bytes:
+    """The row's secret as it is sealed; empty where there is none. Raises ValueError."""
+    return base64.b64decode(kept_row.get("secret", ""))
+
+
+def with_sealed(kept_row: Mapping[str, Any], sealed: bytes) -> dict[str, Any]:
+    """The row with its secret sealed like that."""
+    return {**kept_row, "secret": base64.b64encode(sealed).decode()}
 
 
 def without_secret(kept_row: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from django.test import override_settings
 from accounts.sealing import Keyring, new_key
 from devices import extensions, secrets, settings_tree
 from devices.models import Device, Extension
-from provisioning import claims, entering, files, resealing, tokens
+from provisioning import claims, entering, files, phone_import, resealing, tokens
 from provisioning.models import Lock, Token, Upload
+from provisioning.phone_import_table import opened, read_dicts
 from tests.provisioning.making import request
 from tests.tree import Tree, plant
 
@@ -74,6 +75,44 @@ def test_everything_is_sealed_with_the_first_key_and_opens_without_the_old_one(p
     assert Lock.objects.get().files_revision == revision + 1
 
 
+def test_a_list_that_waits_and_one_that_is_worked_through_are_sealed_anew(tree: Tree) -> None:
+    """Its Yes and its worker come when the old key is gone."""
+    rows = read_dicts(
+        [
+            {"mac": f"00005e00531{at}", "model": "Yealink T46S", "extension": f"43{at}", "secret": SECRET}
+            for at in range(3)
+        ]
+    )
+    waits = phone_import.look(tree.acme, rows, by=tree.ana)
+    started = phone_import.look(tree.acme, rows, by=tree.ana)
+
+    with override_settings(SECRET_KEYRING=f"{NEW_KEY},{settings.SECRET_KEYRING}"):
+        job = phone_import.start(started, by=tree.ana)
+        assert "import lists: 6 sealed anew, 0 already were, 0 cannot be opened" in rotate()
+        assert "import lists: 0 sealed anew, 6 already were, 0 cannot be opened" in rotate()
+
+    with override_settings(SECRET_KEYRING=NEW_KEY):
+        waits.refresh_from_db()
+        assert [opened(row, waits.code).cells["secret"] for row in waits.rows] == [SECRET] * 3
+        phone_import.run(job.pk)
+        assert [extensions.secret_of(line) for line in Extension.objects.all()] == [SECRET] * 3
+
+
+def test_a_row_that_no_key_opens_is_named_and_left(tree: Tree) -> None:
+    row = {"mac": "00005e005310", "model": "Yealink T46S", "extension": "430", "secret": SECRET}
+    draft = phone_import.look(tree.acme, read_dicts([row, {**row, "mac": "00005e005311"}]), by=tree.ana)
+    before = draft.rows
+
+    with override_settings(SECRET_KEYRING=NEW_KEY), pytest.raises(CommandError) as said:
+        rotate()
+
+    assert [f"line {row['line']} of the import {draft.code}" in str(said.value) for row in before] == [
+        True
+    ] * 2
+    draft.refresh_from_db()
+    assert draft.rows == before
+
+
 def test_a_second_run_finds_nothing_to_do(phone: Device) -> None:
     with override_settings(SECRET_KEYRING=f"{NEW_KEY},{settings.SECRET_KEYRING}"):
         rotate()
@@ -92,7 +131,7 @@ def test_an_interrupted_run_is_taken_up_where_it_stopped(phone: Device) -> None:
         counts = list(resealing.reseal_all())
 
     assert [(count.resealed, count.current) for count in counts] == [
-        (0, 1), (1, 0), (1, 0), (2, 0), (1, 0), (2, 0)
+        (0, 1), (1, 0), (1, 0), (2, 0), (1, 0), (0, 0), (2, 0)
     ]  # fmt: skip
 
 
