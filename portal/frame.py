@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from accounts.models import Account
 from accounts.roles import Power, Role
 from accounts.scope import NOBODY, Actor
-from portal.clone_cards import suspected_clones
+from portal.clone_cards import suspected_phones
 from provisioning.models import Approval, Incident, Stamp
 
 THEMES = ("system", "light", "dark")
@@ -57,14 +57,22 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 
 def home_account(actor: Actor) -> Account | None:
     """The account that an actor's pages are about: the highest one that he belongs to."""
-    tops = sorted(standing.path for standing in actor.standings)
+    return _account_and_provider(actor)[0]
+
+
+def _account_and_provider(actor: Actor) -> tuple[Account | None, Account | None]:
+    """The same, and the account above it."""
     # An end user's account is his own frame as well, though he may not look into it.
-    return Account.objects.filter(path=tops[0]).first() if tops else None
+    top = min((standing.path for standing in actor.standings), default="")
+    if not top:
+        return None, None
+    provider = top[: -Account.steplen]
+    found = {account.path: account for account in Account.objects.filter(path__in=[top, provider])}
+    return found.get(top), found.get(provider)
 
 
 def frame_of(actor: Actor) -> Frame:
-    account = home_account(actor)
-    provider = Account.objects.filter(path=account.path[: -Account.steplen]).first() if account else None
+    account, provider = _account_and_provider(actor)
     zone = account.time_zone if account else "UTC"
     oldest, is_late = _oldest_stamp(timezone.now())
     return Frame(
@@ -98,7 +106,7 @@ def _oldest_stamp(now: datetime) -> tuple[datetime | None, bool]:
 def _waiting(actor: Actor) -> int:
     """What waits for an answer: refused phones and suspected clones."""
     cards = Approval.objects.visible_to(actor).filter(status=Approval.Status.OPEN).count()
-    return cards + len(suspected_clones(actor, timezone.now()))
+    return cards + suspected_phones(actor, timezone.now()).count()
 
 
 def _role(actor: Actor, account: Account | None) -> str:

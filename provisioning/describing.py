@@ -103,12 +103,13 @@ def describe_lock(device: Device, *, now: datetime) -> LockView:
 
 def describe_locks(devices: Sequence[Device], *, now: datetime) -> dict[int, LockView]:
     """As `describe_lock` for many phones, by their keys, in a constant number of queries."""
-    locks = {
-        lock.pk: lock
-        for lock in Lock.objects.filter(pk__in=[device.pk for device in devices]).select_related(
-            "device__account", "bound_site"
-        )
-    }
+    rows = Lock.objects.filter(pk__in=[device.pk for device in devices])
+    return describe(rows.select_related("device__account", "bound_site"), now=now)
+
+
+def describe(rows: Iterable[Lock], *, now: datetime) -> dict[int, LockView]:
+    """The same for locks that were just fetched, with their phones, accounts and sites."""
+    locks = {lock.pk: lock for lock in rows}
     effective = policies.effective_many({lock.device.account for lock in locks.values()})
     retired = {pk for pk, lock in locks.items() if lock.state == State.RETIRED.value}
     phones = [lock.device for pk, lock in locks.items() if pk not in retired]

@@ -1,14 +1,14 @@
 """Which phones a list shows: searched, narrowed and in order, the same for pages, the API and their jobs."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -41,7 +41,9 @@ LABELS = {
 LONGEST = {"q": 120, "firmware": 60}
 LONGEST_WORD = 130  # of all others; a family and a model with a stroke between them
 NO_SITE = "none"
+_NEEDING = (State.QUARANTINED.value, State.UNLOCKED.value, State.NEW.value)
 AT_ONCE = 2000
+FEW_ACCOUNTS = 100
 SHORTEST_MAC_PART = 4  # fewer digits are an extension sooner than a MAC
 _SEPARATORS = str.maketrans("", "", " :.-…*")
 _PART_OF_V4 = re.compile(r"(?:\d{1,3}\.){1,3}\d{0,3}")
@@ -130,6 +132,17 @@ def code_in(text: str) -> UUID | None:
 
 
 # --- narrowing ---------------------------------------------------------------------------------------------
+
+
+def seen_by(actor: Actor) -> tuple[QuerySet[Device], list[Account]]:
+    """The phones that the actor sees, and the accounts, from the top down.
+
+    Few accounts are named by their keys: the database knows how many phones each has, and where.
+    """
+    accounts = list(Account.objects.visible_to(actor).only("slug", "name", "path").order_by("path"))
+    if len(accounts) > FEW_ACCOUNTS:
+        return Device.objects.visible_to(actor), accounts
+    return Device.objects.filter(account__in=[account.pk for account in accounts]), accounts
 
 
 def found(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> QuerySet[Device]:
@@ -327,18 +340,52 @@ def keys_of_page(
 ) -> list[int]:
     """The keys of the phones from `start` to `stop`; what stands near the end is read from there."""
     if start <= total // 2:
-        return list(ordered(phones, order, now).values_list("pk", flat=True)[start:stop])
+        return _keys(parts(phones, order, now), start, stop - start)
     other_way = order[1:] if order.startswith("-") else f"-{order}"
     stop = min(stop, total)
-    keys = list(ordered(phones, other_way, now).values_list("pk", flat=True)[total - stop : total - start])
-    return keys[::-1]
+    return _keys(parts(phones, other_way, now), total - stop, stop - start)[::-1]
+
+
+def parts(phones: QuerySet[Device], order: str, now: datetime) -> list[QuerySet[Device]]:
+    """The phones in this order, as rows that follow each other.
+
+    Each part can be read from an index, or is small: who looks at the first page sorts no hundred thousand.
+    """
+    made = [ordered(phones, order, now)]
+    if order.endswith("seen"):
+        heard, never = phones.filter(last_seen__isnull=False), phones.filter(last_seen__isnull=True)
+        made = [heard.order_by("-last_seen__at", "name", "mac"), never.order_by("name", "mac")]
+    elif order.endswith("state"):
+        locked, ranks = STATES.index("locked"), cast(Any, ordered(phones, "state", now))
+        needing = Lock.objects.filter(state__in=_NEEDING).order_by().values("device")
+        suspect = Lock.objects.filter(suspicion_until__gt=now).order_by().values("device")
+        few = waiting().values("device").union(cloned(now).values("device"), suspect, needing, all=True)
+        over = Q(is_enabled=False) | Q(lock__state=State.RETIRED.value) | Q(lock__isnull=True)
+        made = [
+            ranks.filter(pk__in=few, urgency__lt=locked),
+            ranks.filter(urgency=locked).order_by("name", "mac"),
+            ranks.filter(over, urgency__gt=locked),
+        ]
+    return [part.reverse() for part in reversed(made)] if order in ("-seen", "-state") else made
+
+
+def _keys(rows: Iterable[QuerySet[Device]], start: int, size: int) -> list[int]:
+    """So many keys from `start` on, of rows that follow each other."""
+    keys: list[int] = []
+    for part in rows:
+        found = list(part.values_list("pk", flat=True)[start : start + size - len(keys)])
+        keys += found
+        if len(keys) == size:
+            break
+        start = 0 if found else max(0, start - part.count())
+    return keys
 
 
 def dressed(phones: QuerySet[Device]) -> QuerySet[Device]:
     """Everything that a row shows, in the same number of queries for one phone and for a hundred."""
     return (
-        phones.select_related("account", "owner", "site", "lock__bound_site", "last_seen")
-        .prefetch_related("appearances__extension")
+        phones.select_related("account", "site", "lock__bound_site", "last_seen")
+        .prefetch_related(Prefetch("appearances", Appearance.objects.select_related("extension")))
         .annotate(is_waiting=Exists(waiting().filter(device=OuterRef("pk"))))
         .order_by("name", "mac")
     )

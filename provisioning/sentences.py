@@ -5,12 +5,13 @@ is a second text without it, so that no sentence is glued from pieces.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from string import Formatter
 from zoneinfo import ZoneInfo
 
 from django.utils import dateformat
-from django.utils.translation import gettext, gettext_lazy, pgettext
+from django.utils.translation import get_language, gettext, gettext_lazy, pgettext
 
 NOTHING = "Nothing to do."
 ASKS_AGAIN = "Nothing to do. The phone keeps what it has and asks again by itself."
@@ -403,9 +404,13 @@ def texts() -> Iterator[str]:
 
 def when(at: datetime, zone: str, *, now: datetime) -> str:
     """Fri 27 Nov, 14:05 CET; with the year when it is another one than now."""
-    place = ZoneInfo(zone)
-    there = at.astimezone(place)
-    if there.year == now.astimezone(place).year:
+    return _when(at.astimezone(UTC), zone, now.astimezone(ZoneInfo(zone)).year, get_language())
+
+
+@lru_cache(maxsize=10_000)  # a list says the same times with every look at it
+def _when(at: datetime, zone: str, year: int, language: str | None) -> str:
+    there = at.astimezone(ZoneInfo(zone))
+    if there.year == year:
         return dateformat.format(there, pgettext("day and time", "D j M, H:i T"))
     return dateformat.format(there, pgettext("day and time", "D j M Y, H:i T"))
 

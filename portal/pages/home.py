@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -16,6 +15,7 @@ from accounts.scope import Actor
 from devices.models import Device
 from portal.clone_cards import suspected_clones
 from portal.frame import THEME_COOKIE, THEMES, home_account
+from portal.kept import MANY, kept
 from portal.pages import check_ins, incidents, pulse
 from portal.refusals import back
 from provisioning import health, locking, quiet_phones, resync, unknown_phones
@@ -24,7 +24,6 @@ from provisioning.models import Approval, Lock, Window
 
 SHOWN = 4
 LEFT_OPEN = 1000
-MANY, KEPT = 10_000, 15  # phones beyond which what was counted is kept, and for how many seconds
 OPEN = Q(state=State.UNLOCKED.value, device__is_enabled=True)
 A_DAY = timedelta(days=1)
 YEAR = 365 * 24 * 3600
@@ -86,16 +85,8 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
 
 
 def counted(by: Actor, visible: QuerySet[Device], now: datetime) -> dict[str, int]:
-    """The numbers of the tiles; of very many phones they may be a quarter of a minute old."""
-    reach = ".".join(sorted(by.paths(Power.SEE_ACCOUNT)))
-    key = f"home:{reach}:{by.user.pk if by.user else 0}"
-    kept: dict[str, int] | None = cache.get(key)
-    if kept is not None:
-        return kept
-    found = count(visible, now)
-    if found["all"] > MANY:
-        cache.set(key, found, KEPT)
-    return found
+    """The numbers of the tiles."""
+    return kept("home", by, {}, lambda: count(visible, now), is_large=lambda found: found["all"] > MANY)
 
 
 def count(visible: QuerySet[Device], now: datetime) -> dict[str, int]:

@@ -17,7 +17,7 @@ from provisioning import previewing
 def find_phone(request: PageRequest, code: UUID) -> Device:
     """A phone of an account that the reader may look into; a stranger's is not there."""
     phones = dressed(request.actor, Device.objects.visible_to(request.actor))
-    return get_object_or_404(phones, code=code)
+    return get_object_or_404(phones.select_related("owner"), code=code)
 
 
 def frame_of(request: PageRequest, device: Device, tab: str) -> dict[str, Any]:

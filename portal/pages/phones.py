@@ -19,6 +19,7 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from devices.catalog import catalog
 from devices.models import Device, Site
+from portal.kept import MANY, kept
 from portal.pages.rows import phone_rows
 from provisioning import bulk, finding
 from provisioning.finding import Asked
@@ -74,11 +75,11 @@ def phones(request: PageRequest) -> HttpResponse:
     """The page, or with htmx the list alone."""
     now = timezone.now()
     asked = finding.read(request.actor, request.GET.dict())
-    visible = Device.objects.visible_to(request.actor)
+    visible, accounts = finding.seen_by(request.actor)
     base = finding.narrowed(request.actor, visible, asked, now)
     if asked["quiet"]:
         base = finding.quiet(base, now)
-    counts = finding.count_states(base, now, state=asked["state"], searched=bool(asked["q"]))
+    counts = counted(request.actor, base, asked, now)
     rows = finding.in_state(base, asked["state"], now)
     total = counts[asked["state"] or "all"]
     pages = page_of(rows, asked, total, request.GET.get("page", ""), now)
@@ -98,9 +99,20 @@ def phones(request: PageRequest) -> HttpResponse:
         **may(request.actor),
     }
     if template_for(request) == "devices/phones.html":
-        context |= choices(request.actor, visible, asked)
-        context["total"] = total if not asked.fields else visible.order_by().count()
+        if asked.values:
+            total = kept("phones", request.actor, {}, visible.count, is_large=lambda count: count > MANY)
+        context |= choices(request.actor, visible, accounts, asked, total > MANY)
+        context["total"] = total
     return render(request, template_for(request), context)
+
+
+def counted(by: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> dict[str, int]:
+    """How many of these phones there are, and how many in each state."""
+
+    def count() -> dict[str, int]:
+        return finding.count_states(phones, now, state=asked["state"], searched=bool(asked["q"]))
+
+    return kept("states", by, asked.values, count, is_large=lambda counts: counts["all"] > MANY)
 
 
 def template_for(request: PageRequest) -> str:
@@ -125,25 +137,28 @@ def may(actor: Actor) -> dict[str, Any]:
 # --- what it can be narrowed to ----------------------------------------------------------------------------
 
 
-def choices(actor: Actor, visible: QuerySet[Device], asked: Asked) -> dict[str, Any]:
+def choices(
+    actor: Actor, visible: QuerySet[Device], accounts: list[Account], asked: Asked, are_many: bool
+) -> dict[str, Any]:
     """The choices of the filters: only what is there."""
     sites = Site.objects.visible_to(actor).order_by("name", "pk")
     if asked["account"]:
         sites = sites.filter(account__slug=asked["account"])
-    models = models_of(visible)
+    models = models_of(actor, visible, are_many)
     families = dict.fromkeys((value.partition("/")[0], words) for value, words, _model in models)
     return {
         "models": [(value, model, words) for value, words, model in models],
         "families": list(families),
         "sites": [(str(code), name) for code, name in sites.values_list("code", "name")[:MOST_SITES]],
-        "accounts": list(Account.objects.visible_to(actor).order_by("path").values_list("slug", "name")),
+        "accounts": [(account.slug, account.name) for account in accounts],
     }
 
 
-def models_of(phones: QuerySet[Device]) -> list[tuple[str, str, str]]:
+def models_of(by: Actor, phones: QuerySet[Device], are_many: bool) -> list[tuple[str, str, str]]:
     """The models that are there: as the filter names each, with its maker's name and its own."""
     families = catalog().families
-    pairs = phones.order_by("family", "model").values_list("family", "model").distinct()
+    rows = phones.order_by("family", "model").values_list("family", "model").distinct()
+    pairs = kept("models", by, {}, lambda: list(rows), is_large=lambda _: are_many)
     return [(f"{f}/{m}", families[f].name if f in families else f, m) for f, m in pairs]
 
 

@@ -35,7 +35,7 @@ class PhoneRow:
 def phone_rows(devices: Iterable[Device], now: datetime) -> list[PhoneRow]:
     """Phones that were fetched with lock, site, last check-in and appearances, in the same order."""
     phones = list(devices)
-    views = describing.describe_locks(phones, now=now)
+    views = describing.describe((device.lock for device in phones), now=now)
     quiet = quiet_phones.lapses(phones, now)
     return [_row(device, views[device.pk], quiet.get(device.pk), now) for device in phones]
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from django import template
@@ -61,6 +62,7 @@ LOOKS = {
 
 
 @register.simple_tag
+@cache  # a page has a hundred of them, of thirty kinds
 def icon(name: str) -> SafeString:
     """One icon of the sprite: decoration, what it says stands in words beside it."""
     return format_html(
@@ -72,10 +74,13 @@ def icon(name: str) -> SafeString:
 def badge(state: str, words: str = "", left: str = "") -> SafeString:
     """A state badge: words, a shape and a colour, with what is left of a limited time."""
     look = LOOKS.get(str(state), Look("is-off", "minus", str(state).capitalize()))
+    return _badge(look.voice, look.icon, str(words or look.words), left)
+
+
+@lru_cache(maxsize=1000)
+def _badge(voice: str, shape: str, words: str, left: str) -> SafeString:
     rest = format_html(' <span class="left">{}</span>', left) if left else ""
-    return format_html(
-        '<span class="badge {}">{}{}{}</span>', look.voice, icon(look.icon), words or look.words, rest
-    )
+    return format_html('<span class="badge {}">{}{}{}</span>', voice, icon(shape), words, rest)
 
 
 @register.filter
