@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
@@ -120,9 +121,11 @@ class ApiKeyAuthentication(BaseAuthentication):
         address = getattr(request, "caller_address", None)
         key = self._usable(text.strip())
         if key is None:
-            raise AuthenticationFailed("This API key is not valid.", code="bad-key")
+            raise AuthenticationFailed(gettext("This API key is not valid."), code="bad-key")
         if not is_within(key.networks, address):
-            raise AuthenticationFailed("This API key cannot be used from this address.", code="bad-address")
+            raise AuthenticationFailed(
+                gettext("This API key cannot be used from this address."), code="bad-address"
+            )
         _stamp(key)
         request._request.actor = actor_of_key(key, address=address)  # type: ignore[attr-defined]
         return Program(key), key

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit
 from accounts.models import Account
@@ -30,10 +30,13 @@ def delete_account(account: Account, *, by: Actor, typed: str, now: datetime | N
             raise Refusal("keeping", gettext("This account is deleted already."), code="deleted")
         living = living_below(account)
         if living:
-            below_it = "An account stands" if living == 1 else f"{living} accounts stand"
             raise Refusal(
                 "keeping",
-                gettext("{below_it} below this one. Delete what is below first.").format(below_it=below_it),
+                ngettext(
+                    "An account stands below this one. Delete what is below first.",
+                    "{count} accounts stand below this one. Delete what is below first.",
+                    living,
+                ).format(count=living),
                 code="accounts-below",
             )
         if typed.strip() != account.slug:

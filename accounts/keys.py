@@ -36,7 +36,9 @@ def create(
     if not by.may(Power.EDIT_PEOPLE, account.path):
         raise Forbidden
     if not any(standing.covers(account.path) and may_give(standing.role, role) for standing in by.standings):
-        raise Forbidden(detail=f"Your role does not allow keys with the role {role.value}.")
+        raise Forbidden(
+            detail=gettext("Your role does not allow keys with the role {role}.").format(role=role.value)
+        )
     return make(account, by=by, name=name, role=role, networks=networks, expires_at=expires_at, now=now)
 
 

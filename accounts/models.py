@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
 from treebeard.mp_tree import MP_Node, MP_NodeManager, MP_NodeQuerySet
 
-from accounts.roles import Power, Role, role_choices
+from accounts.role_words import role_choices
+from accounts.roles import Power, Role
 from accounts.scope import Actor, ScopedQuerySet, Standing, below
 
 #: How long a deleted account can be restored; then all of it goes but the MAC ledger and the audit.
@@ -66,12 +67,14 @@ class Account(MP_Node):  # type: ignore[misc]
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["slug"], name="account_slug_unique", violation_error_message="This slug is taken."
+                fields=["slug"],
+                name="account_slug_unique",
+                violation_error_message=gettext_lazy("This slug is taken."),
             ),
             models.CheckConstraint(
                 name="account_deleted_is_off",
                 condition=Q(deleted_at=None) | Q(is_active=False),
-                violation_error_message="A deleted account is switched off; restore it first.",
+                violation_error_message=gettext_lazy("A deleted account is switched off; restore it first."),
             ),
         ]
 
@@ -105,7 +108,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(
-        unique=True, error_messages={"unique": "Somebody signs in with this address already."}
+        unique=True, error_messages={"unique": gettext_lazy("Somebody signs in with this address already.")}
     )
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
@@ -147,12 +150,12 @@ class Membership(models.Model):
             models.UniqueConstraint(
                 fields=["user", "account"],
                 name="membership_once",
-                violation_error_message="This person has a role in this account already.",
+                violation_error_message=gettext_lazy("This person has a role in this account already."),
             ),
             models.CheckConstraint(
                 name="membership_role_known",
                 condition=Q(role__in=[role.value for role in Role]),
-                violation_error_message="This role does not exist.",
+                violation_error_message=gettext_lazy("This role does not exist."),
             ),
         ]
 

@@ -1,5 +1,6 @@
 """Pages of a list: `limit` and `offset`, and a clear word when they are no numbers."""
 
+from django.utils.translation import gettext
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
@@ -22,5 +23,11 @@ class Pages(LimitOffsetPagination):
         if not text:
             return default
         if not (text.isascii() and text.isdigit() and least <= int(text[:12]) <= most):
-            raise ValidationError({name: f"A whole number from {least} to {most} is needed here."})
+            raise ValidationError(
+                {
+                    name: gettext("A whole number from {least} to {most} is needed here.").format(
+                        least=least, most=most
+                    )
+                }
+            )
         return int(text)

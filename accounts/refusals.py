@@ -1,5 +1,7 @@
 """A verb's "no": what the reader is told, and the number of the rule that says so."""
 
+from django.utils.translation import gettext
+
 
 class Refusal(Exception):
     """A verb refused and changed nothing; pages show the sentence, the API answers 409.
@@ -19,8 +21,8 @@ class Refusal(Exception):
 class Forbidden(Refusal):
     """The actor sees the thing but lacks the power: 403, nothing changed."""
 
-    def __init__(self, rule: str = "powers", detail: str = "Your role does not allow this.") -> None:
-        super().__init__(rule, detail, code="forbidden")
+    def __init__(self, rule: str = "powers", detail: str = "") -> None:
+        super().__init__(rule, detail or gettext("Your role does not allow this."), code="forbidden")
 
 
 class Invalid(Refusal):

@@ -38,42 +38,6 @@ class Power(StrEnum):
     SEE_SECRETS = "see-secrets"  # a power of its own, given to no role
 
 
-#: What each power lets somebody do, in the words of the powers page.
-MEANS: dict[Power, str] = {
-    Power.OWN_PHONES: "See the phones that are his own, and let them set themselves up again",
-    Power.SEE_ACCOUNT: "See everything of the account but secrets, private URLs and files",
-    Power.UNLOCK_DEVICE: "Unlock a phone, and lock it again",
-    Power.UNLOCK_ALL: "Unlock many phones at once",
-    Power.OPEN_WINDOW: "Open a window, and close it early",
-    Power.REARM_DEVICE: "Make a phone new again, or have it ship on a date",
-    Power.ANSWER_APPROVAL: "Answer for a phone that was refused",
-    Power.QUARANTINE_DEVICE: "Quarantine a phone",
-    Power.EDIT_DEVICES: "Add, change, swap and remove phones, their lines and keys",
-    Power.EDIT_EXTENSIONS: "Make and change extensions, give them new secrets without seeing one, and keep"
-    " the company directory",
-    Power.EDIT_SITES: "Say which networks a site has",
-    Power.EDIT_SETTINGS: "Change settings, and those policies that are the account's own",
-    Power.EDIT_PEOPLE: "Add people and API keys up to his own role, and take them out",
-    Power.TAKE_BACK: "Take a phone back from whoever has set it up, and answer a suspected clone",
-    Power.RETIRE_DEVICE: "Retire a phone",
-    Power.PROPOSE_ALLOWANCE: "Propose that an address is allowed more failures",
-    Power.EDIT_RAW_KEYS: "Add the vendors' own keys to the files of phones",
-    Power.EDIT_CUSTOMERS: "Add, switch off and delete accounts below, and give them policies",
-    Power.GIVE_SECRETS: "Let somebody else see secrets, or no more",
-    Power.RELEASE_DEVICE: "Lift a quarantine or a suspicion, with a reason",
-    Power.MOVE_DEVICE: "Move a phone to another account",
-    Power.GRANT_ALLOWANCE: "Allow an address more failures",
-    Power.LIFT_BAN: "Lift, set and list bans",
-    Power.BLOCK_ADDRESS: "Block an address",
-    Power.MOVE_CUSTOMER: "Move a customer below another reseller",
-    Power.USE_SWITCHES: "Use the switches of the platform",
-    Power.EDIT_FEEDS: "Change the feeds of the platform",
-    Power.WIDE_SITES: "Give a site a network wider than a /24 or /48",
-    Power.STAFF_SITE: "Look at every row on the staff pages",
-    Power.SEE_SECRETS: "See a secret or an unmasked file, each time with a second factor and in the audit",
-}
-
-
 class Role(StrEnum):
     """What a membership or an API key is in its account and the accounts below."""
 
@@ -126,8 +90,3 @@ RANK: tuple[Role, ...] = (Role.USER, Role.VIEWER, Role.MANAGER, Role.RESELLER, R
 def may_give(giver: Role, role: Role) -> bool:
     """Whether somebody with this role may make people and keys with that one: his own rank and below."""
     return Power.EDIT_PEOPLE in POWERS[giver] and RANK.index(role) <= RANK.index(giver)
-
-
-def role_choices() -> list[tuple[str, str]]:
-    """The roles with the names that pages show."""
-    return [(role.value, role.value.capitalize()) for role in Role]

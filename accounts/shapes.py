@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -31,9 +32,9 @@ class Shape(serializers.Serializer[Any]):
     def _complaint(self, name: str) -> list[serializers.ErrorDetail]:
         field = self.fields.get(name)
         if field is None:
-            return [serializers.ErrorDetail("There is no field of this name.", code="unknown-field")]
+            return [serializers.ErrorDetail(gettext("There is no field of this name."), code="unknown-field")]
         if field.read_only:
-            return [serializers.ErrorDetail("This field cannot be set.", code="read-only")]
+            return [serializers.ErrorDetail(gettext("This field cannot be set."), code="read-only")]
         return []
 
     @property
@@ -45,7 +46,7 @@ class Shape(serializers.Serializer[Any]):
 class LineField(serializers.CharField):
     """Text of one line: a control character would end up in a phone's file."""
 
-    default_error_messages = {"control": "Control characters cannot be used here."}
+    default_error_messages = {"control": gettext_lazy("Control characters cannot be used here.")}
 
     def to_internal_value(self, data: Any) -> str:
         text: str = super().to_internal_value(data)
@@ -58,7 +59,10 @@ class LineField(serializers.CharField):
 class AccountField(serializers.Field[Account, str, str, Any]):
     """An account by its slug, as far as the caller can see it."""
 
-    default_error_messages = {"unknown": "There is no account with this slug.", "text": "A slug is text."}
+    default_error_messages = {
+        "unknown": gettext_lazy("There is no account with this slug."),
+        "text": gettext_lazy("A slug is text."),
+    }
 
     def to_internal_value(self, data: Any) -> Account:
         if not isinstance(data, str) or "\0" in data:
@@ -79,7 +83,7 @@ class AccountField(serializers.Field[Account, str, str, Any]):
 class CodeField(serializers.Field[Any, Any, str, Any]):
     """A row by its code, as far as the caller can see it; written back as the code."""
 
-    default_error_messages = {"unknown": "There is no {thing} with this code."}
+    default_error_messages = {"unknown": gettext_lazy("There is no {thing} with this code.")}
 
     def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
         self.model = model
@@ -121,5 +125,6 @@ class CodesField(serializers.ListField):
         found = {row.code: row for row in visible.filter(code__in=codes)}
         if len(found) < len(codes):
             thing = self.model._meta.verbose_name
-            raise serializers.ValidationError(f"There is no {thing} with one of these codes.", code="unknown")
+            said = gettext("There is no {thing} with one of these codes.").format(thing=thing)
+            raise serializers.ValidationError(said, code="unknown")
         return [found[code] for code in codes]

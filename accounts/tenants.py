@@ -7,6 +7,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import audit, cleaning
 from accounts.deleting import refuse_deleted
@@ -35,7 +36,7 @@ def platform() -> Account:
     """The top of the tree; there is one."""
     found: Account | None = Account.objects.filter(depth=1).order_by("path").first()
     if found is None:
-        raise Refusal("input", "There is no platform account yet.", code="no-platform")
+        raise Refusal("input", gettext("There is no platform account yet."), code="no-platform")
     return found
 
 
@@ -46,7 +47,7 @@ def found_platform(
     now = now or timezone.now()
     with transaction.atomic():
         if Account.objects.exists():
-            raise Refusal("input", "There is a platform account already.", code="taken")
+            raise Refusal("input", gettext("There is a platform account already."), code="taken")
         account = _new(slug=slug, name=name, kind=Kind.PLATFORM, time_zone=time_zone, now=now)
         Account.objects.add_root({}, instance=account)
         audit.record(by, "account.created", account, now=now, kind=account.kind)
@@ -69,7 +70,12 @@ def create_account(
     possible = BELOW[Kind(parent.kind)]
     kind = Kind(kind) if kind else next(iter(possible), None)
     if kind not in possible:
-        raise Invalid("kind", f"Below a {parent.kind} there is no {kind or 'account'}.")
+        raise Invalid(
+            "kind",
+            gettext("Below a {above} there is no {kind}.").format(
+                above=parent.kind, kind=kind or gettext("account")
+            ),
+        )
     now = now or timezone.now()
     with transaction.atomic():
         # Two children at once want one path. The key stays free for whoever writes of the account meanwhile.
@@ -85,7 +91,7 @@ def rename_account(account: Account, *, by: Actor, name: str, now: datetime | No
     """Give the account another name; the slug stays, programs know it."""
     if not by.may(Power.EDIT_SETTINGS, account.path):
         raise Forbidden
-    kept = cleaning.needed("name", name, "The name", longest=120)
+    kept = cleaning.needed("name", name, gettext("The name"), longest=120)
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         before, account.name = account.name, kept
@@ -101,7 +107,7 @@ def switch_account(
     """Disable an account with all below it, or enable it again: a power of those who stand above it."""
     above = account.path[: -account.steplen]
     if not above:
-        raise Refusal("powers", "The platform cannot be disabled.", code="platform")
+        raise Refusal("powers", gettext("The platform cannot be disabled."), code="platform")
     if not by.may(Power.EDIT_CUSTOMERS, above):
         raise Forbidden
     why = cleaning.one_line("reason", reason, longest=300)
@@ -120,7 +126,7 @@ def switch_account(
 def _new(*, slug: str, name: str, kind: Account.Kind, time_zone: str, now: datetime) -> Account:
     account = Account(
         slug=slug.strip().lower(),
-        name=cleaning.needed("name", name, "The name", longest=120),
+        name=cleaning.needed("name", name, gettext("The name"), longest=120),
         kind=kind,
         time_zone=time_zone,
         created_at=now,
@@ -256,7 +262,7 @@ def _add(
 def _new_user(email: str, name: str, password: str | None, *, is_demo: bool, now: datetime) -> User:
     user = User(
         email=email,
-        name=cleaning.needed("name", name, "The name", longest=120),
+        name=cleaning.needed("name", name, gettext("The name"), longest=120),
         has_demo_password=is_demo,
         date_joined=now,
     )
@@ -280,7 +286,10 @@ def is_at_home(account: Account, role: Role) -> bool:
 def role_fits(account: Account, role: Role) -> None:
     """Support belongs to the platform, resellers to a reseller: elsewhere the name would promise too much."""
     if not is_at_home(account, role):
-        raise Invalid("role", f"A {account.kind} has nobody with the role {role.value}.")
+        raise Invalid(
+            "role",
+            gettext("A {kind} has nobody with the role {role}.").format(kind=account.kind, role=role.value),
+        )
 
 
 def stand_above(user: User, *, by: Actor) -> list[Membership]:
@@ -299,7 +308,11 @@ def may_deal_with(account: Account, role: Role, by: Actor) -> None:
     if not by.may(Power.EDIT_PEOPLE, account.path):
         raise Forbidden
     if not deals_with(account, role, by):
-        raise Forbidden(detail=f"Your role does not allow giving or taking the role {role.value}.")
+        raise Forbidden(
+            detail=gettext("Your role does not allow giving or taking the role {role}.").format(
+                role=role.value
+            )
+        )
 
 
 def deals_with(account: Account, role: Role, by: Actor) -> bool:
@@ -310,7 +323,7 @@ def deals_with(account: Account, role: Role, by: Actor) -> bool:
 def not_oneself(membership: Membership, by: Actor) -> None:
     """Refuse to the person himself: nobody raises himself, or leaves an account without its last manager."""
     if by.user is not None and membership.user_id == by.user.pk:
-        raise Refusal("powers", "Your own role is changed by somebody else.", code="own-role")
+        raise Refusal("powers", gettext("Your own role is changed by somebody else."), code="own-role")
 
 
 def locked(membership: Membership) -> Membership:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from accounts import keys
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account, ApiKey
+from accounts.role_words import NAMES
 from accounts.roles import Power, Role
 from accounts.scope import Actor
 
@@ -37,7 +38,7 @@ class KeyForm(InAccountForm):
         max_length=50, label=gettext_lazy("Name"), help_text=gettext_lazy("Which program uses it.")
     )
     role = forms.ChoiceField(
-        label=gettext_lazy("Role"), choices=[(role.value, role.value.capitalize()) for role in keys.ROLES]
+        label=gettext_lazy("Role"), choices=[(role.value, NAMES[role]) for role in keys.ROLES]
     )
     networks = forms.CharField(
         required=False,

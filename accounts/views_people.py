@@ -16,7 +16,8 @@ from django.views.decorators.http import require_POST
 from accounts import invitations, second_factor, tenants
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Membership
-from accounts.roles import RANK, Power, Role, may_give, role_choices
+from accounts.role_words import NAMES, role_choices
+from accounts.roles import RANK, Power, Role, may_give
 from accounts.scope import Actor
 from accounts.views import InAccountForm
 
@@ -35,8 +36,7 @@ MEANT_FOR = {
 
 def explained(roles: Iterable[Role]) -> list[tuple[str, str, str]]:
     """Roles as a form offers them: each with its name and what it is for."""
-    names = dict(role_choices())
-    return [(role.value, names[role.value], str(MEANT_FOR[role])) for role in roles]
+    return [(role.value, str(NAMES[role]), str(MEANT_FOR[role])) for role in roles]
 
 
 def given_by(actor: Actor) -> list[Role]:

@@ -7,6 +7,7 @@ from csp.decorators import csp_update
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError, OperationalError
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext, gettext_lazy
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -23,7 +24,7 @@ from rest_framework.views import APIView
 from accounts.authentication import KEYWORD
 from accounts.refusals import Forbidden, Invalid, Refusal
 
-NOTHING = "There is nothing here that you can see."
+NOTHING = gettext_lazy("There is nothing here that you can see.")
 
 
 class Refused(exceptions.APIException):
@@ -41,7 +42,7 @@ class Taken(exceptions.APIException):
 
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
-    default_detail = "Somebody else has just changed this; look again."
+    default_detail = gettext_lazy("Somebody else has just changed this; look again.")
 
 
 class Away(exceptions.APIException):
@@ -49,7 +50,7 @@ class Away(exceptions.APIException):
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "database-away"
-    default_detail = "The database is away; nothing was changed. Try again in a moment."
+    default_detail = gettext_lazy("The database is away; nothing was changed. Try again in a moment.")
     wait = 5
 
 
@@ -106,8 +107,8 @@ class Nowhere(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        hint = "" if request.path.endswith("/") else " Addresses of the API end with a slash."
-        raise exceptions.NotFound(NOTHING + hint)
+        hint = "" if request.path.endswith("/") else gettext("Addresses of the API end with a slash.")
+        raise exceptions.NotFound(f"{NOTHING} {hint}".strip())
 
 
 class Schema(SpectacularAPIView):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from accounts.models import Account
+from accounts.role_words import NAMES
 from accounts.roles import Power, Role
 from accounts.scope import NOBODY, Actor
 from portal.clone_cards import suspected_phones
@@ -111,4 +112,4 @@ def _waiting(actor: Actor) -> int:
 
 def _role(actor: Actor, account: Account | None) -> str:
     roles = [s.role for s in actor.standings if account and s.path == account.path]
-    return Role(roles[0]).value if roles else ""
+    return str(NAMES[Role(roles[0])]) if roles else ""

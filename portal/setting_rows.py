@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from django.forms import BoundField
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts.models import Account
 from accounts.scope import Actor
@@ -83,29 +84,37 @@ def row_of(
 def source_of(given: Given, target: Target, reader: Actor, name: str) -> Source:
     """From whom a value is; an account above that the reader does not know is his provider."""
     if given.at is None:
-        return Source("As the product comes", "", "")
+        return Source(gettext("As the product comes"), "", "")
     at = f"#s-{name}"
     if given.at == target:
         return Source(own_words(target), "", "")
     if not given.named_to(reader):
-        which = f", for every {given.at.title}" if isinstance(given.at, ModelIn) else ""
-        return Source(f"From your provider{which}", "", "")
+        said = gettext("From your provider")
+        if isinstance(given.at, ModelIn):
+            said = gettext("From your provider, for every {model}").format(model=given.at.title)
+        return Source(said, "", "")
     if isinstance(given.at, Site):
-        return Source("From the site", str(given.at), reverse("site", kwargs={"code": given.at.code}))
-    return Source("From", _name(given.at), settings_url(given.at) + at)
+        return Source(
+            gettext("From the site"), str(given.at), reverse("site", kwargs={"code": given.at.code})
+        )
+    return Source(gettext("From"), _name(given.at), settings_url(given.at) + at)
 
 
 def own_words(target: Target) -> str:
     """What a value of exactly this target is called."""
     if isinstance(target, Device):
-        return "Set on this phone"
+        return gettext("Set on this phone")
     if isinstance(target, ModelIn):
-        return f"Set for every {target.title} in {target.account}"
-    return f"Set for {target}"
+        return gettext("Set for every {model} in {account}").format(
+            model=target.title, account=target.account
+        )
+    return gettext("Set for {account}").format(account=target)
 
 
 def _name(at: Target) -> str:
-    return f"every {at.title} in {at.account}" if isinstance(at, ModelIn) else str(at)
+    if not isinstance(at, ModelIn):
+        return str(at)
+    return gettext("every {model} in {account}").format(model=at.title, account=at.account)
 
 
 def rungs_of(trail: Trail) -> tuple[str, ...]:
@@ -142,9 +151,9 @@ def raw_row(row: RawValue, target: Target, reader: Actor, *, is_own: bool, holds
 
 def _phones(row: RawValue) -> str:
     if row.device is not None:
-        return "This phone"
+        return gettext("This phone")
     title = ModelIn(row.account, row.family, row.model).title if row.model else _maker(row.family)
-    return f"Every {title}"
+    return gettext("Every {maker}").format(maker=title)
 
 
 def _maker(family: str) -> str:

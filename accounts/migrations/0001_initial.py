@@ -7,7 +7,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import accounts.roles
+import accounts.role_words
 
 
 class Migration(migrations.Migration):
@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("code", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ("role", models.CharField(choices=accounts.roles.role_choices, max_length=10)),
+                ("role", models.CharField(choices=accounts.role_words.role_choices, max_length=10)),
                 (
                     "networks",
                     models.JSONField(
@@ -244,7 +244,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("role", models.CharField(choices=accounts.roles.role_choices, max_length=10)),
+                ("role", models.CharField(choices=accounts.role_words.role_choices, max_length=10)),
                 (
                     "account",
                     models.ForeignKey(

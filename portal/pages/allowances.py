@@ -26,7 +26,9 @@ SHOWN = 200
 class AllowanceForm(forms.Form):
     """Whose network it is, for how long, and why more fails there than elsewhere."""
 
-    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    account = forms.ModelChoiceField(
+        Account.objects.none(), to_field_name="slug", empty_label=None, label=gettext_lazy("Account")
+    )
     network = NetworkField(label=gettext_lazy("Which address or network?"))
     days = forms.IntegerField(
         min_value=1, max_value=365, initial=365, label=gettext_lazy("For how many days?")
@@ -85,8 +87,10 @@ def add(request: PageRequest) -> HttpResponse:
                 reason=kept["reason"],
                 length=timedelta(days=kept["days"]),
             )
-            said = "is allowed now" if row.granted_at else "waits for an answer"
-            messages.success(request, f"{row.network} {said}.")
+            said = gettext("{network} waits for an answer.")
+            if row.granted_at:
+                said = gettext("{network} is allowed now.")
+            messages.success(request, said.format(network=row.network))
             return redirect("allowances")
     return render(request, "provisioning/allowance_add.html", {"section": "allowances", "form": form})
 

@@ -1,6 +1,6 @@
 """The audit: who did what to what, from which address and for whom; append-only, kept for two years."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,37 +10,20 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from accounts.guards import PageRequest, needs
 from accounts.models import AuditEntry
 from accounts.roles import Power
 from devices.models import Device
+from portal.deeds import DETAILS, KINDS, VERBS, verbs_with
 from portal.templatetags.latchkey import who
 from provisioning import sentences
 
 A_PAGE = 50
 LONGEST = 80
-#: What a verb is about, as the pages call it.
-KINDS = {
-    "account": "Account",
-    "acting": "Acting for a customer",
-    "address": "Address",
-    "allowance": "Allowed network",
-    "api-key": "API key",
-    "approval": "Approval",
-    "clone": "Suspected clone",
-    "contact": "Directory entry",
-    "device": "Phone",
-    "directory": "Directory",
-    "extension": "Extension",
-    "incident": "Incident",
-    "job": "Job",
-    "person": "Person",
-    "policy": "Policy",
-    "profile": "Profile",
-    "site": "Site",
-    "window": "Window",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +79,7 @@ def _asked_for(rows: Any, *, q: str, kind: str, account: str) -> Any:
             Q(target_name__icontains=word)
             | Q(actor__icontains=word)
             | Q(verb__icontains=word)
+            | Q(verb__in=verbs_with(word))
             | Q(address=word)
             | Q(target_code=word)
         )
@@ -123,9 +107,7 @@ def _lines(request: PageRequest, entries: list[AuditEntry]) -> list[AuditLine]:
 
 def what(verb: str) -> str:
     """A verb in words: "device.taken-back" is "Phone taken back"."""
-    kind, _, done = verb.partition(".")
-    words = KINDS.get(kind, kind.replace("-", " ").capitalize())
-    return f"{words} {done.replace('-', ' ').replace('_', ' ')}".strip()
+    return str(VERBS.get(verb, verb))
 
 
 def _zone(entry: AuditEntry) -> str:
@@ -136,25 +118,32 @@ def _details(details: dict[str, Any], zone: str, now: datetime) -> Iterator[tupl
     for name, value in details.items():
         if value in (None, "", [], {}):
             continue
-        yield name.replace("_", " ").replace("-", " ").capitalize(), said(value, zone, now)
+        yield str(DETAILS.get(name, name)), said(value, zone, now)
 
 
-def said(value: Any, zone: str, now: datetime) -> str:
-    """A detail as people read it: times in the account's zone, old and new beside each other."""
+def said(value: Any, zone: str, now: datetime) -> SafeString:
+    """A detail as people read it: times in the account's zone, old and new beside each other.
+
+    What a row or a program calls something is shown as it is, in every language.
+    """
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return SafeString(gettext("yes") if value else gettext("no"))
     if isinstance(value, dict):
-        parts: Iterable[str] = (f"{key}: {said(inner, zone, now)}" for key, inner in value.items())
-        return ", ".join(parts)
+        parts = ((DETAILS.get(key, key), said(inner, zone, now)) for key, inner in value.items())
+        return format_html_join(", ", "{}: {}", parts)
     if isinstance(value, list):
-        return ", ".join(said(inner, zone, now) for inner in value)
+        return format_html_join(", ", "{}", ((said(inner, zone, now),) for inner in value))
     if isinstance(value, str) and len(value) > len("2026-01-01T"):
         try:
             at = datetime.fromisoformat(value)
         except ValueError:
-            return value
-        return sentences.when(at, zone, now=now) if at.tzinfo else value
-    return str(value)
+            return _data(value)
+        return SafeString(sentences.when(at, zone, now=now)) if at.tzinfo else _data(value)
+    return _data(value)
+
+
+def _data(value: object) -> SafeString:
+    return format_html('<span translate="no">{}</span>', value)
 
 
 def _uuid(text: str) -> UUID | None:

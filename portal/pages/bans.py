@@ -27,8 +27,8 @@ class BanForm(forms.Form):
     network = NetworkField(label=gettext_lazy("Which address or network?"))
     kind = forms.ChoiceField(
         choices=[
-            (Ban.Kind.BANNED.value, "Banned: no new setups, working phones go on"),
-            (Ban.Kind.BLOCKED.value, "Blocked: nothing at all, working phones included"),
+            (Ban.Kind.BANNED.value, gettext_lazy("Banned: no new setups, working phones go on")),
+            (Ban.Kind.BLOCKED.value, gettext_lazy("Blocked: nothing at all, working phones included")),
         ],
         label=gettext_lazy("From what?"),
     )
@@ -71,9 +71,10 @@ def add(request: PageRequest) -> HttpResponse:
         with refused_into(form):
             length = timedelta(hours=kept["length"])
             ban = keep_out(kept["network"], by=request.actor, length=length, reason=kept["reason"])
-            messages.success(
-                request, gettext("{network} is {kind}.").format(network=ban.network, kind=ban.kind)
-            )
+            said = gettext("{network} is banned.")
+            if ban.kind == Ban.Kind.BLOCKED:
+                said = gettext("{network} is blocked.")
+            messages.success(request, said.format(network=ban.network))
             return redirect("bans")
     return render(request, "provisioning/ban_add.html", {"section": "bans", "form": form})
 
@@ -83,7 +84,8 @@ def add(request: PageRequest) -> HttpResponse:
 def lift(request: PageRequest, code: UUID) -> HttpResponse:
     seen = checking.bans_seen_by(request.actor, timezone.now())
     ban = bans.lift(get_object_or_404(seen, code=code), by=request.actor)
-    messages.success(
-        request, gettext("{network} is not {kind} any more.").format(network=ban.network, kind=ban.kind)
-    )
+    said = gettext("{network} is not banned any more.")
+    if ban.kind == Ban.Kind.BLOCKED:
+        said = gettext("{network} is not blocked any more.")
+    messages.success(request, said.format(network=ban.network))
     return redirect("bans")

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -15,14 +15,17 @@ from accounts.roles import Power
 from devices.models import Holiday, Site
 from provisioning import closing, opening_hours
 
-HELP = "One a line: the date and its name, such as 2026-12-25 Christmas Day."
+HELP = gettext_lazy("One a line: the date and its name, such as 2026-12-25 Christmas Day.")
 
 
 class HolidaysForm(forms.Form):
     """Holidays, a line each."""
 
     holidays = forms.CharField(
-        required=False, widget=forms.Textarea(attrs={"rows": 8, "class": "mono"}), help_text=HELP
+        required=False,
+        label=gettext_lazy("Holidays"),
+        widget=forms.Textarea(attrs={"rows": 8, "class": "mono"}),
+        help_text=HELP,
     )
 
 
@@ -35,7 +38,10 @@ class ClosingForm(HolidaysForm):
         super().__init__(*args, **kwargs)
         for number, name in enumerate(opening_hours.DAYS):
             self.fields[f"day_{number}"] = forms.CharField(
-                label=name, required=False, max_length=120, widget=forms.TextInput(attrs={"class": "mono"})
+                label=gettext(name),
+                required=False,
+                max_length=120,
+                widget=forms.TextInput(attrs={"class": "mono"}),
             )
         self.order_fields(self.field_order)
 

@@ -18,6 +18,7 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices import directory, importing
 from devices.catalog import catalog
 from devices.models import Contact, Device, Extension
@@ -31,20 +32,23 @@ SHOWN_ROWS = 200  # of a table that is looked at; what is refused comes first
 class ContactForm(forms.Form):
     """A name and what can be dialled for it."""
 
-    name = forms.CharField(max_length=60)
+    name = forms.CharField(max_length=60, label=gettext_lazy("Name"))
     number = forms.CharField(
         max_length=60,
         required=False,
+        label=gettext_lazy("Number"),
         help_text=gettext_lazy("As you write it: +49 (0)30 123-45 is dialled as +493012345."),
     )
-    mobile = forms.CharField(max_length=60, required=False)
+    mobile = forms.CharField(max_length=60, required=False, label=gettext_lazy("Mobile"))
     other = forms.CharField(max_length=60, required=False, label=gettext_lazy("Other number"))
 
 
 class AccountForm(forms.Form):
     """In whose directory."""
 
-    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    account = forms.ModelChoiceField(
+        Account.objects.none(), to_field_name="slug", empty_label=None, label=gettext_lazy("Account")
+    )
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,7 +78,7 @@ class TableForm(AccountForm):
         """The table's bytes; a file wins over what was looked at."""
         file, table = self.cleaned_data["file"], self.cleaned_data["table"]
         if file is None and not table:
-            self.add_error("file", "Choose the file with your contacts.")
+            self.add_error("file", gettext("Choose the file with your contacts."))
             return b""
         if file is not None:
             return bytes(file.read(importing.LARGEST + 1))
@@ -140,9 +144,9 @@ def note_of(code: str, models: list[str], entries: list[BookEntry]) -> BookNote:
         model = family.models.get(name)
         if model is None:
             continue
-        reason = family.generations[model.generation].book_cannot
+        reason = told(family.generations[model.generation].book_cannot)
         if model.single_step:
-            reason = "It has no private URL, and a phone book lies below one only."
+            reason = gettext("It has no private URL, and a phone book lies below one only.")
         if reason:
             without.setdefault(reason, []).append(model.title)
     cannot = [f"{', '.join(titles)}: {reason}" for reason, titles in without.items()]
@@ -150,7 +154,7 @@ def note_of(code: str, models: list[str], entries: list[BookEntry]) -> BookNote:
         return BookNote(family.name, "", 0, 0, cannot)
     shown = len(family.book.entries(entries))
     missing = max(shown - family.book.most, 0)
-    return BookNote(family.name, family.book.search, missing, family.book.most, cannot)
+    return BookNote(family.name, told(family.book.search), missing, family.book.most, cannot)
 
 
 @needs(Power.EDIT_EXTENSIONS)
@@ -204,8 +208,10 @@ def show(request: PageRequest, code: UUID) -> HttpResponse:
     extension = get_object_or_404(visible, code=code)
     shown = request.POST.get("do") == "show"
     directory.show(extension, by=request.actor, shown=shown)
-    said = "stands in the directory again" if shown else "is hidden from the directory"
-    messages.success(request, f"{extension} {said}.")
+    said = gettext("{extension} is hidden from the directory.")
+    if shown:
+        said = gettext("{extension} stands in the directory again.")
+    messages.success(request, said.format(extension=extension))
     return back_to(extension.account, "&show=extensions")
 
 
@@ -222,8 +228,8 @@ def bring_in(request: PageRequest) -> HttpResponse:
                 done = importing.run(
                     account, by=request.actor, data=data, expected=form.cleaned_data["mark"] or "-"
                 ).counts
-                said = f"{done['added']} added and {done['changed']} changed."
-                messages.success(request, gettext("The table was imported: {said}").format(said=said))
+                said = gettext("The table was imported: {added} added and {changed} changed.")
+                messages.success(request, said.format(added=done["added"], changed=done["changed"]))
                 return back_to(account)
             plan = importing.plan(account, data)
             table = data.decode("utf-8-sig")

@@ -45,22 +45,29 @@ class ChangeForm(forms.Form):
     """What can be changed of a phone."""
 
     name = forms.CharField(
-        max_length=120, required=False, help_text=gettext_lazy("What people call it: Ben Hall, desk.")
+        max_length=120,
+        required=False,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What people call it: Ben Hall, desk."),
     )
     model = forms.ChoiceField(label=gettext_lazy("Model"))
     owner = OwnerChoice(
         Membership.objects.none(),
         required=False,
+        label=gettext_lazy("Owner"),
         empty_label=gettext_lazy("Nobody"),
         help_text=gettext_lazy("Sees the phone on My phones and can let it set itself up again."),
     )
     site = SiteChoice(
         Site.objects.none(),
         required=False,
+        label=gettext_lazy("Site"),
         empty_label=gettext_lazy("No site"),
         help_text=gettext_lazy("Where it stands."),
     )
-    notes = forms.CharField(required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 3}))
+    notes = forms.CharField(
+        required=False, max_length=5000, label=gettext_lazy("Notes"), widget=forms.Textarea(attrs={"rows": 3})
+    )
     is_enabled = forms.BooleanField(required=False, label=gettext_lazy("It may fetch its file"))
 
     def __init__(self, *args: Any, actor: Actor, device: Device | None = None, **kwargs: Any) -> None:
@@ -90,7 +97,9 @@ class ChangeForm(forms.Form):
 class AddForm(ChangeForm):
     """What enters a phone."""
 
-    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    account = forms.ModelChoiceField(
+        Account.objects.none(), to_field_name="slug", empty_label=None, label=gettext_lazy("Account")
+    )
     mac = forms.CharField(
         max_length=40,
         label=gettext_lazy("MAC"),

@@ -71,7 +71,9 @@ class ChangeForm(forms.Form):
 class AddForm(ChangeForm):
     """What makes an extension."""
 
-    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    account = forms.ModelChoiceField(
+        Account.objects.none(), to_field_name="slug", empty_label=None, label=gettext_lazy("Account")
+    )
     secret = forms.CharField(
         max_length=128,
         strip=False,
@@ -183,11 +185,10 @@ def add(request: PageRequest) -> HttpResponse:
             account, given = kept.pop("account"), kept.pop("secret")
             secret = given or secrets.draw_sip_secret()
             extension = extensions.create(account, by=request.actor, secret=secret, **kept)
+            done = gettext("{extension} was added. No phone shows it yet.").format(extension=extension)
             if not given and shows_secret(request, extension):
-                return shown_once(request, extension, "was added. No phone shows it yet.")
-            messages.success(
-                request, gettext("{extension} was added. No phone shows it yet.").format(extension=extension)
-            )
+                return shown_once(request, extension, done)
+            messages.success(request, done)
             return redirect("extensions")
     context = {
         "section": "extensions",
@@ -236,10 +237,13 @@ def new_secret(request: PageRequest, code: UUID) -> HttpResponse:
         with refused_into(form):
             given = form.cleaned_data["secret"] or None
             changed = exposing.new_secret(extension, by=request.actor, secret=given)
-            done = "has a new secret. Each phone that shows it learns it at its next check-in."
+            said = gettext(
+                "{extension} has a new secret. Each phone that shows it learns it at its next check-in."
+            )
+            done = said.format(extension=extension)
             if given is None and shows_secret(request, changed):
                 return shown_once(request, changed, done)
-            messages.success(request, f"{extension} {done}")
+            messages.success(request, done)
             return redirect("extensions")
     context = {**page_of(request, extension, form), **seeing(request)}
     return render(request, "devices/extension_secret.html", context)

@@ -3,17 +3,17 @@
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.refusals import Invalid
 from provisioning import locking
 from security.networks import AddressError, Network, parse_network, parse_origin
 
 SPANS = [
-    ("7d", "7 days"),
-    ("24h", "24 hours"),
-    ("first-fetch", "Until its first fetch"),
-    ("hours", "Some hours"),
+    ("7d", gettext_lazy("7 days")),
+    ("24h", gettext_lazy("24 hours")),
+    ("first-fetch", gettext_lazy("Until its first fetch")),
+    ("hours", gettext_lazy("Some hours")),
 ]
 MOST_HOURS = 40
 
@@ -60,7 +60,7 @@ class SpanForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         kept = super().clean() or {}
         if kept.get("span") == "hours" and not kept.get("hours"):
-            self.add_error("hours", "How many? From 1 to 40.")
+            self.add_error("hours", gettext("How many? From 1 to 40."))
         return kept
 
     def chosen_span(self) -> locking.Span:
@@ -72,14 +72,15 @@ class UnlockForm(SpanForm):
     """For how long and from where one phone may be set up again."""
 
     scope = forms.ChoiceField(
-        choices=[("any", "Any address"), ("one", "One address")], label=gettext_lazy("From where?")
+        choices=[("any", gettext_lazy("Any address")), ("one", gettext_lazy("One address"))],
+        label=gettext_lazy("From where?"),
     )
     address = forms.CharField(required=False, max_length=60, label=gettext_lazy("Which address?"))
 
     def clean(self) -> dict[str, Any]:
         kept = super().clean()
         if kept.get("scope") == "one" and not kept.get("address"):
-            self.add_error("address", "Which one? An IPv4 address, or an IPv6 /64.")
+            self.add_error("address", gettext("Which one? An IPv4 address, or an IPv6 /64."))
         return kept
 
     def clean_address(self) -> Network | None:

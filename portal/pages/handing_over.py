@@ -66,7 +66,10 @@ class SwapForm(forms.Form):
         super().__init__(*args, **kwargs)
         family = catalog().families.get(device.family)
         others = [name for name in (family.models if family else ()) if name != device.model]
-        choices = [("", f"{device.model}, as before"), *((name, name) for name in others)]
+        choices = [
+            ("", gettext("{model}, as before").format(model=device.model)),
+            *((name, name) for name in others),
+        ]
         self.fields["model"].choices = choices  # type: ignore[attr-defined]
 
     def clean_mac(self) -> str:

@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs
 from accounts.models import Account
@@ -13,14 +14,22 @@ from provisioning.hardening import Tally
 
 #: What helps where a make cannot do it.
 REMEDIES = {
-    "accept_calls_from_server_only": "Keep these phones behind the office's own network.",
-    "refuse_direct_ip_calls": "Keep these phones behind the office's own network.",
-    "web_page_off": "Let nobody but the office's own network reach these phones.",
-    "check_tls_certificates": "Give them a network of their own, where nobody can pose as the server.",
-    "provision_over_https_only": "Use them in the office's own network only, and replace them in time.",
-    "encrypt_calls": "Calls of these phones can be overheard on their way: replace them where that matters.",
-    "lock_user_menu": "Keep these phones where no guest is left alone with them.",
-    "random_delay_before_polling": "Nothing, unless many of these phones share one power supply.",
+    "accept_calls_from_server_only": gettext_lazy("Keep these phones behind the office's own network."),
+    "refuse_direct_ip_calls": gettext_lazy("Keep these phones behind the office's own network."),
+    "web_page_off": gettext_lazy("Let nobody but the office's own network reach these phones."),
+    "check_tls_certificates": gettext_lazy(
+        "Give them a network of their own, where nobody can pose as the server."
+    ),
+    "provision_over_https_only": gettext_lazy(
+        "Use them in the office's own network only, and replace them in time."
+    ),
+    "encrypt_calls": gettext_lazy(
+        "Calls of these phones can be overheard on their way: replace them where that matters."
+    ),
+    "lock_user_menu": gettext_lazy("Keep these phones where no guest is left alone with them."),
+    "random_delay_before_polling": gettext_lazy(
+        "Nothing, unless many of these phones share one power supply."
+    ),
 }
 
 
@@ -44,5 +53,5 @@ def table(request: PageRequest) -> HttpResponse:
 def remedy(row: Tally) -> str:
     """What to do about one protection; empty where every phone has it."""
     if row.off:
-        return "Switch it on where nobody needs it off."
-    return REMEDIES[row.name] if row.cannot else ""
+        return gettext("Switch it on where nobody needs it off.")
+    return str(REMEDIES[row.name]) if row.cannot else ""

@@ -10,7 +10,7 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -95,7 +95,12 @@ def close(request: PageRequest, code: UUID) -> HttpResponse:
 def _chips(visible: Any, chosen: str) -> list[dict[str, Any]]:
     """The kinds that there are, each with its number."""
     counts = dict(visible.order_by().values_list("kind").annotate(rows=Count("pk")))
-    every = {"kind": "", "words": "All", "count": sum(counts.values()), "is_chosen": not chosen}
+    every = {
+        "kind": "",
+        "words": pgettext("of all kinds", "All"),
+        "count": sum(counts.values()),
+        "is_chosen": not chosen,
+    }
     kinds = [
         {"kind": kind, "words": words, "count": counts.get(kind, 0), "is_chosen": kind == chosen}
         for kind, words in Incident.Kind.choices

@@ -9,7 +9,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.refusals import Forbidden, Refusal
 from devices.appearances import AppearanceRow, KeyRow
@@ -324,16 +324,21 @@ def columns(model: Model, caps: Iterable[Cap]) -> list[Column]:
 
 def limits(model: Model) -> str:
     """What fits on a model, in one sentence."""
-    parts = [_count(model.lines, "line")]
-    own = model.keys + model.memory_keys
+    parts = [ngettext("one line", "{count} lines", model.lines).format(count=model.lines)]
+    own, more = model.keys + model.memory_keys, model.expansion
     if own:
-        parts.append(f"{own} keys of its own, numbered from 1" if own > 1 else "one key of its own")
-    if model.expansion.modules:
-        modules = _count(model.expansion.modules, "module")
-        parts.append(f"up to {modules} of {model.expansion.keys} keys, from key {own + 1} on")
+        said = ngettext("one key of its own", "{count} keys of its own, numbered from 1", own)
+        parts.append(said.format(count=own))
+    if more.modules:
+        said = ngettext(
+            "up to one module of {keys} keys, from key {first} on",
+            "up to {count} modules of {keys} keys, from key {first} on",
+            more.modules,
+        )
+        parts.append(said.format(count=more.modules, keys=more.keys, first=own + 1))
     elif own:
-        parts.append("no expansion module")
-    return f"A {model.title} has {', '.join(parts)}."
+        parts.append(_("no expansion module"))
+    return _("A {model} has {parts}.").format(model=model.title, parts=", ".join(parts))
 
 
 def state_of(row: KeyColumns) -> State:
@@ -351,10 +356,6 @@ def state_of(row: KeyColumns) -> State:
 def cap_of(row: KeyColumns, *, inherited: bool = False) -> Cap:
     words = f"{TITLES[row.kind]} {row.value}".strip()
     return Cap(row.position, ICONS[row.kind], row.label or row.value, words, inherited=inherited)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"one {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def number_of(text: Any, other: int = 10**6) -> int:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from accounts.guards import PageRequest, needs
 from accounts.roles import Power
 from devices.models import Device
+from portal.deeds import EVENTS
 from portal.pages.phone_frame import find_phone, frame_of
 from portal.templatetags.latchkey import who
 from provisioning import events, helping, sentences
@@ -243,7 +244,8 @@ def button_of(remedy: Remedy, event: DeviceEvent, device: Device, card: Approval
             return Button(_("Open a window"), "window", to("window-open", there, own=False), says)
         case Remedy.ADD_TO_SITE:
             says = _("Add %(address)s to a site") % only
-            return Button(_("Add to a site"), "site", to("sites", own=False), says)
+            place = reverse("site", args=[device.site.code]) if device.site else reverse("sites")
+            return Button(_("Add to a site"), "site", f"{place}?{there}", says)
         case Remedy.REARM:
             return Button(_("Re-arm"), "clock", to("phone-rearm"), _("Make this phone new again"))
         case Remedy.RELEASE:
@@ -274,5 +276,5 @@ def _line(event: DeviceEvent, button: Button | None) -> LogLine:
     by_person = event.actor not in MACHINES
     # The e-mail address behind a name is for the audit; a page says the name.
     sentence = said.sentence.replace(event.actor, who(event.actor)) if event.actor else said.sentence
-    words = event.what.replace("-", " ").capitalize()
+    words = str(EVENTS.get(event.what, event.what))
     return LogLine(event, "person" if by_person else "clock", words, sentence, "", who(event.actor))

@@ -53,7 +53,7 @@ class MoveForm(BelowForm):
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
         super().__init__(*args, account=account, **kwargs)
         self.slug = account.slug
-        self.fields["typed"].help_text = f"It is {account.slug}."
+        self.fields["typed"].help_text = gettext("It is {slug}.").format(slug=account.slug)
 
     def clean_typed(self) -> str:
         if (typed := str(self.cleaned_data["typed"]).strip()) != self.slug:
@@ -74,15 +74,15 @@ class Change:
 def change_of(difference: Difference) -> Change:
     def words(value: Value) -> str:
         if isinstance(value, list):
-            return ", ".join(value) or "none"
+            return ", ".join(value) or gettext("none")
         if difference.kind == POLICY:
             return policy_words.say(difference.name, value)
         if isinstance(value, bool):
-            return "On" if value else "Off"
-        return str(value) or "empty"
+            return gettext("On") if value else gettext("Off")
+        return str(value) or gettext("empty")
 
     title = difference.title or difference.name.replace("_", " ").capitalize()
-    kind = "Policy" if difference.kind == POLICY else "Setting"
+    kind = gettext("Policy") if difference.kind == POLICY else gettext("Setting")
     return Change(title, kind, words(difference.before), words(difference.after))
 
 
@@ -122,6 +122,8 @@ def move(request: PageRequest, slug: str) -> HttpResponse:
 
 def chosen(form: MoveForm) -> Account | None:
     """The reseller that a form names, also where something else in it is wrong."""
+    if not form.is_bound:
+        return None
     form.is_valid()
     found: Account | None = form.cleaned_data.get("below")
     return found

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -19,11 +19,15 @@ from provisioning import policies, policy_words
 from provisioning.policies import POLICIES, Owner, Policy, Reach, Standing, Value
 
 ON, OFF = "on", "off"
+DAY = 24
 OWNERS = {
-    Owner.ACCOUNT: "A manager of the account may change it.",
-    Owner.TIGHTENED: "The provider sets it. A manager of the account may only make it {stricter}.",
-    Owner.RESELLER: "Only the provider may change it.",
+    Owner.ACCOUNT: gettext_lazy("A manager of the account may change it."),
+    Owner.TIGHTENED: gettext_lazy(
+        "The provider sets it. A manager of the account may only make it stricter."
+    ),
+    Owner.RESELLER: gettext_lazy("Only the provider may change it."),
 }
+SHORTENED = gettext_lazy("The provider sets it. A manager of the account may only make it shorter.")
 
 
 class PolicyForm(forms.Form):
@@ -50,7 +54,7 @@ def field_of(policy: Policy) -> forms.Field:
             widget=widget,
         )
     words = [(word, policy_words.say(policy.name, word)) for word in policy.choices]
-    words = words or [(ON, "On"), (OFF, "Off")]
+    words = words or [(ON, gettext("On")), (OFF, gettext("Off"))]
     return forms.ChoiceField(label=policy.title, choices=words, widget=forms.Select(attrs={"class": "input"}))
 
 
@@ -73,7 +77,6 @@ class PolicyRow:
 def row_of(standing: Standing, account: Account, request: PageRequest, tried: PolicyForm | None) -> PolicyRow:
     policy = standing.policy
     far = policies.reach(policy, account, request.actor)
-    stricter = "shorter" if policy.highest else "stricter"
     shown = ON if standing.value is True else OFF if standing.value is False else standing.value
     mine = tried if tried is not None and tried.policy is policy else None
     form = mine or PolicyForm(policy=policy, initial={policy.name: shown})
@@ -85,7 +88,7 @@ def row_of(standing: Standing, account: Account, request: PageRequest, tried: Po
         value=policy_words.say(policy.name, standing.value),
         source=source_words(standing, account, request),
         bounds=bounds_words(standing, far),
-        owner=OWNERS[policy.owner].format(stricter=stricter),
+        owner=str(SHORTENED if policy.highest and policy.owner is Owner.TIGHTENED else OWNERS[policy.owner]),
         form=None if fixed else form,
         fixed=fixed,
         can_be_reset=standing.can_be_reset(far),
@@ -95,21 +98,22 @@ def row_of(standing: Standing, account: Account, request: PageRequest, tried: Po
 def source_words(standing: Standing, account: Account, request: PageRequest) -> str:
     """From whom the value is; an account above that the reader does not know is his provider."""
     if standing.source is None:
-        return "As the product comes"
+        return gettext("As the product comes")
     if standing.source.pk == account.pk:
         by_provider = "own" not in standing.here and standing.policy.owner is not Owner.ACCOUNT
-        return f"Given to {account} by its provider" if by_provider else f"Set for {account}"
+        said = gettext("Given to {account} by its provider") if by_provider else gettext("Set for {account}")
+        return said.format(account=account)
     if request.actor.may(Power.SEE_ACCOUNT, standing.source.path):
-        return f"Inherited from {standing.source}"
-    return "Inherited from your provider"
+        return gettext("Inherited from {account}").format(account=standing.source)
+    return gettext("Inherited from your provider")
 
 
 def fixed_words(standing: Standing, far: Reach) -> str:
     """Why the reader has nothing to choose here; empty when he has."""
     if far is Reach.NONE:
-        return "You may look, not change."
+        return gettext("You may look, not change.")
     if far is Reach.TIGHTEN and standing.ceiling == standing.policy.strictest:
-        return "It is as strict as it can be. Only the provider can loosen it."
+        return gettext("It is as strict as it can be. Only the provider can loosen it.")
     return ""
 
 
@@ -120,7 +124,10 @@ def bounds_words(standing: Standing, far: Reach) -> str:
     if not policy.highest or not isinstance(highest, int):
         return ""
     spelled = policy_words.say(policy.name, highest)
-    return f"From {policy.lowest} to {highest} hours{f' ({spelled})' if 'days' in spelled else ''}."
+    said = gettext("From {lowest} to {highest} hours.")
+    if highest > DAY:
+        said = gettext("From {lowest} to {highest} hours ({days}).")
+    return said.format(lowest=policy.lowest, highest=highest, days=spelled)
 
 
 def chosen_account(request: PageRequest, slug: str) -> Account:

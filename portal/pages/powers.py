@@ -5,19 +5,22 @@ from itertools import groupby
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from accounts.guards import PageRequest, signed_in
 from accounts.models import Membership
-from accounts.roles import MEANS, POWERS, RANK, Power, Role
+from accounts.role_words import MEANS, NAMES
+from accounts.roles import POWERS, RANK, Power, Role
 
 #: The powers that a role adds to those of the one before it.
-HEADINGS: dict[Role | None, str] = {
-    Role.USER: "Everybody with a phone",
-    Role.VIEWER: "From viewer upwards",
-    Role.MANAGER: "From manager upwards",
-    Role.RESELLER: "From reseller upwards",
-    Role.SUPPORT: "Platform support alone",
-    None: "Given to a person by name, never by a role",
+HEADINGS: dict[Role | None, str | Promise] = {
+    Role.USER: gettext_lazy("Everybody with a phone"),
+    Role.VIEWER: gettext_lazy("From viewer upwards"),
+    Role.MANAGER: gettext_lazy("From manager upwards"),
+    Role.RESELLER: gettext_lazy("From reseller upwards"),
+    Role.SUPPORT: gettext_lazy("Platform support alone"),
+    None: gettext_lazy("Given to a person by name, never by a role"),
 }
 
 
@@ -25,7 +28,7 @@ HEADINGS: dict[Role | None, str] = {
 class PowerRow:
     """One power: what it lets somebody do, and for each role whether it has it."""
 
-    means: str
+    means: str | Promise
     lowest: Role | None
     has: list[tuple[str, bool]]
 
@@ -36,7 +39,7 @@ def power_rows() -> list[PowerRow]:
         PowerRow(
             means=MEANS[power],
             lowest=next((role for role in RANK if power in POWERS[role]), None),
-            has=[(role.value.capitalize(), power in POWERS[role]) for role in RANK],
+            has=[(str(NAMES[role]), power in POWERS[role]) for role in RANK],
         )
         for power in Power
     ]
@@ -55,8 +58,8 @@ def powers(request: PageRequest) -> HttpResponse:
         "section": "powers",
         "seers": seers.select_related("user", "account").order_by("account__path", "user__email"),
         "groups": groups,
-        "roles": [role.value.capitalize() for role in RANK],
-        "own": {standing.role.value.capitalize() for standing in request.actor.standings},
+        "roles": [str(NAMES[role]) for role in RANK],
+        "own": {str(NAMES[standing.role]) for standing in request.actor.standings},
         "manages": manages,
         "shell": "base.html" if manages else "person.html",
     }

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -16,7 +16,7 @@ from accounts.guards import PageRequest, signed_in
 from security import address_proof
 
 LONGEST = 200
-OVER = "That took longer than a minute, or was not asked for here. Try it once more."
+OVER = gettext_lazy("That took longer than a minute, or was not asked for here. Try it once more.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Presence:
 def presence_of(request: PageRequest, *, query: str = "") -> Presence:
     """The ways to prove an address that lead back to this very page, as it was asked for."""
     found = (
-        ("v4", settings.PHONES_URL_V4, "Prove my IPv4 address"),
-        ("v6", settings.PHONES_URL_V6, "Prove my IPv6 address"),
+        ("v4", settings.PHONES_URL_V4, gettext("Prove my IPv4 address")),
+        ("v6", settings.PHONES_URL_V6, gettext("Prove my IPv6 address")),
     )
     ways = [Way(name, f"{url}/.me", words) for name, url, words in found if url]
     return Presence(
         nonce=presence.nonce_for(request.session, f"{request.path}?{query}" if query else request.path),
-        ways=ways or [Way("any", f"{settings.PHONES_URL}/.me", "Prove where I am")],
+        ways=ways or [Way("any", f"{settings.PHONES_URL}/.me", gettext("Prove where I am"))],
         proved=request.actor.presence,
     )
 

@@ -9,7 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -29,7 +29,7 @@ def kind_choices(family: str = "") -> list[tuple[str, list[tuple[str, str]]]]:
     return [
         (
             known.name,
-            [(f"{code}/", f"Every {known.name}"), *((f"{code}/{name}", name) for name in known.models)],
+            [(f"{code}/", every(known.name)), *((f"{code}/{name}", name) for name in known.models)],
         )
         for code, known in catalog().families.items()
         if family in ("", code)
@@ -38,7 +38,9 @@ def kind_choices(family: str = "") -> list[tuple[str, list[tuple[str, str]]]]:
 
 class ProfileForm(forms.Form):
     name = forms.CharField(
-        max_length=120, help_text=gettext_lazy("What people call it: Front desk, Call centre.")
+        max_length=120,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What people call it: Front desk, Call centre."),
     )
     model = forms.ChoiceField(label=gettext_lazy("For which phones?"))
 
@@ -85,8 +87,14 @@ def meant(profile: Profile) -> str:
     """Which phones it is for."""
     family = catalog().families.get(profile.family)
     if family is None or (profile.model and profile.model not in family.models):
-        return f"{profile.family} {profile.model}, which the catalogue has no more".replace("  ", " ")
-    return family.models[profile.model].title if profile.model else f"Every {family.name}"
+        known = f"{profile.family} {profile.model}".strip()
+        return gettext("{model}, which the catalogue has no more").format(model=known)
+    return family.models[profile.model].title if profile.model else every(family.name)
+
+
+def every(maker: str) -> str:
+    """All phones of one make."""
+    return gettext("Every {maker}").format(maker=maker)
 
 
 def find_profile(request: PageRequest, code: UUID) -> Profile:
@@ -265,7 +273,7 @@ def _put_on(request: PageRequest, profile: Profile, fitting: QuerySet[Device]) -
 
 
 def _counted(count: int) -> str:
-    return "one phone" if count == 1 else f"{count} phones"
+    return ngettext("one phone", "{count} phones", count).format(count=count)
 
 
 @needs(Power.EDIT_DEVICES)

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, refused_into
@@ -27,16 +28,17 @@ def ask(request: PageRequest, code: UUID) -> HttpResponse:
     """With `reboot` it restarts as well."""
     device = find_phone(request, code)
     row = resync.ask(device, by=request.actor, reboot=request.POST.get("reboot") == "yes")
-    messages.success(
-        request, f"{device} is asked to {resync.asked(row.reboot)}. Its log says what comes of it."
-    )
+    said = gettext("{phone} is asked to fetch its files again. Its log says what comes of it.")
+    if row.reboot:
+        said = gettext("{phone} is asked to restart and fetch its files. Its log says what comes of it.")
+    messages.success(request, said.format(phone=device))
     return redirect("phone", code=device.code)
 
 
 class ResyncForm(forms.Form):
     """Whether they restart as well."""
 
-    reboot = forms.BooleanField(required=False, label="Restart them as well")
+    reboot = forms.BooleanField(required=False, label=gettext_lazy("Restart them as well"))
 
 
 @needs(Power.EDIT_DEVICES)
@@ -50,7 +52,7 @@ def ask_many(request: PageRequest) -> HttpResponse:
     if "start" in request.POST and said["total"] and form.is_valid():
         with refused_into(form):
             if account is None:
-                form.add_error(None, "Choose phones of one account, and those below it.")
+                form.add_error(None, gettext("Choose phones of one account, and those below it."))
             else:
                 job = resync.ask_many(
                     account,
@@ -76,9 +78,9 @@ def foretold(phones: QuerySet[Device]) -> dict[str, Any]:
     shut = Q(lock__state__in=[State.QUARANTINED.value, State.RETIRED.value])
     off = Q(is_enabled=False) | Q(account__is_active=False)
     counts = (
-        ("quarantined or retired", phones.filter(shut)),
-        ("disabled", phones.filter(off & ~shut)),
-        ("without a line", phones.filter(Q(appearances=None) & ~off & ~shut)),
+        (gettext("quarantined or retired"), phones.filter(shut)),
+        (gettext("disabled"), phones.filter(off & ~shut)),
+        (gettext("without a line"), phones.filter(Q(appearances=None) & ~off & ~shut)),
     )
     total = phones.count()
     told = [(rows.count(), why) for why, rows in counts]

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
@@ -144,10 +144,15 @@ def group_edit(request: PageRequest, target: Target, group: Group, found: Mappin
         for name, value in changes.items()
     ]
     titles = ", ".join(one.title for one in told)
-    return Edit(form, told, partial(_set_all, target, changes, request), f"{titles}: saved. {LEARNS}")
+    return Edit(
+        form,
+        told,
+        partial(_set_all, target, changes, request),
+        gettext("{titles}: saved. {learns}").format(titles=titles, learns=LEARNS),
+    )
 
 
-LEARNS = "Each phone learns it at its next check-in."
+LEARNS = gettext_lazy("Each phone learns it at its next check-in.")
 
 
 def _set_all(target: Target, changes: Mapping[str, Value], request: PageRequest) -> None:
@@ -170,7 +175,8 @@ def again_edit(request: PageRequest, target: Target, name: str, found: Mapping[s
     title = SETTINGS[name].title
     told = [Told(title, _said(name, found[name][-1].value), _said(name, without.value))]
     make = partial(settings_tree.reset_value, target, by=request.actor, name=name)
-    return Edit(form, told, make, f"{title}: what stands above holds again. {LEARNS}")
+    said = gettext("{title}: what stands above holds again. {learns}")
+    return Edit(form, told, make, said.format(title=title, learns=LEARNS))
 
 
 def raw_edit(request: PageRequest, target: Target) -> Edit:
@@ -188,13 +194,14 @@ def raw_edit(request: PageRequest, target: Target) -> Edit:
         if before is None:
             return Edit(form)
         make = partial(raw_keys.reset_value, at, by=request.actor, key=key)
-        return Edit(form, [Told(key, before, "Not given here")], make, f"{key} was removed. {LEARNS}")
+        said = gettext("{key} was removed. {learns}").format(key=key, learns=LEARNS)
+        return Edit(form, [Told(key, before, gettext("Not given here"))], make, said)
     value = form.cleaned_data["value"]
     if value == before:
         return Edit(form)
-    told = [Told(key, "Not given here" if before is None else before, value)]
+    told = [Told(key, gettext("Not given here") if before is None else before, value)]
     make = partial(raw_keys.set_value, at, by=request.actor, key=key, value=value)
-    return Edit(form, told, make, f"{key}: saved. {LEARNS}")
+    return Edit(form, told, make, gettext("{titles}: saved. {learns}").format(titles=key, learns=LEARNS))
 
 
 def form_of(target: Target, group: Group, found: Mapping[str, Trail], data: Any = None) -> SettingsForm:

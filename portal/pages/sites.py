@@ -17,6 +17,7 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Site
 from portal.frame import home_account
+from portal.pages.forms import said_origin
 from provisioning import closing, opening_hours, sites
 from security.networks import Network
 
@@ -24,14 +25,18 @@ from security.networks import Network
 class SiteForm(forms.Form):
     """A place: its name, its zone, its networks."""
 
-    name = forms.CharField(max_length=120)
+    name = forms.CharField(max_length=120, label=gettext_lazy("Name"))
     networks = forms.CharField(
         required=False,
+        label=gettext_lazy("Networks"),
         widget=forms.Textarea(attrs={"rows": 4, "class": "mono"}),
         help_text=gettext_lazy("Public addresses or networks, one a line: IPv4 up to /24, IPv6 up to /48."),
     )
     time_zone = forms.CharField(
-        required=False, max_length=60, help_text=gettext_lazy("Such as Europe/Berlin. Empty: the account's.")
+        required=False,
+        max_length=60,
+        label=gettext_lazy("Time zone"),
+        help_text=gettext_lazy("Such as Europe/Berlin. Empty: the account's."),
     )
 
     def clean_networks(self) -> list[str]:
@@ -39,7 +44,9 @@ class SiteForm(forms.Form):
 
 
 class NewSiteForm(SiteForm):
-    account = forms.ModelChoiceField(Account.objects.none(), to_field_name="slug", empty_label=None)
+    account = forms.ModelChoiceField(
+        Account.objects.none(), to_field_name="slug", empty_label=None, label=gettext_lazy("Account")
+    )
     field_order = ("account", "name", "networks", "time_zone")
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
@@ -57,6 +64,7 @@ def listing(request: PageRequest) -> HttpResponse:
     shown = [{"site": site, "networks": [str(n) for n in networks(site)]} for site in counted[:500]]
     context = {
         "section": "sites",
+        "adds": said_origin(request.GET.get("address", "")),
         "sites": shown,
         "may_edit": request.actor.may_anywhere(Power.EDIT_SITES),
         "home": home_account(request.actor),
@@ -71,7 +79,9 @@ def networks(site: Site) -> list[Network]:
 
 @needs(Power.EDIT_SITES)
 def add(request: PageRequest) -> HttpResponse:
-    form = NewSiteForm(request.POST or None, actor=request.actor)
+    asked = said_origin(request.GET.get("address", ""))
+    initial = {"networks": str(asked) if asked else ""}
+    form = NewSiteForm(request.POST or None, actor=request.actor, initial=initial)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
             kept = form.cleaned_data
@@ -85,11 +95,10 @@ def add(request: PageRequest) -> HttpResponse:
 def edit(request: PageRequest, code: UUID) -> HttpResponse:
     visible = Site.objects.visible_to(request.actor).select_related("account").prefetch_related("networks")
     site = get_object_or_404(visible, code=code)
-    initial = {
-        "name": site.name,
-        "time_zone": site.time_zone,
-        "networks": "\n".join(map(str, networks(site))),
-    }
+    kept, asked = networks(site), said_origin(request.GET.get("address", ""))
+    if asked is not None and not any(network.holds(asked) for network in kept):
+        kept.append(asked)
+    initial = {"name": site.name, "time_zone": site.time_zone, "networks": "\n".join(map(str, kept))}
     form = SiteForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.refusals import Forbidden
@@ -25,10 +25,11 @@ from security.networks import Network
 
 SHORT_LIST = 8
 TOLD = {
-    clones.TAKE_BACK: "{phone} was taken back. What the other one holds is dead.",
-    clones.MOVED: "{phone} stays where it is. Its former private URL is dead.",
-    clones.SECRETS: "{phone} stays where it is. Its former private URL is dead, and its extensions have new"
-    " secrets.",
+    clones.TAKE_BACK: gettext_lazy("{phone} was taken back. What the other one holds is dead."),
+    clones.MOVED: gettext_lazy("{phone} stays where it is. Its former private URL is dead."),
+    clones.SECRETS: gettext_lazy(
+        "{phone} stays where it is. Its former private URL is dead, and its extensions have new secrets."
+    ),
 }
 
 
@@ -76,8 +77,15 @@ def take_back(request: PageRequest, code: UUID) -> HttpResponse:
 
 def taken_back_words(device: Device, lock: Lock) -> str:
     bound = describing.bound_origin(lock)
-    place = f"It is locked to {bound} again." if bound else "It is locked to no place."
-    return f"{device} was taken back. {place} Whoever else set it up has nothing any more."
+    said = gettext(
+        "{phone} was taken back. It is locked to no place. Whoever else set it up has nothing any more."
+    )
+    if bound:
+        said = gettext(
+            "{phone} was taken back. It is locked to {place} again."
+            " Whoever else set it up has nothing any more."
+        )
+    return said.format(phone=device, place=bound)
 
 
 def before_words(claim: Claim, device: Device) -> str:
@@ -85,11 +93,14 @@ def before_words(claim: Claim, device: Device) -> str:
     before: dict[str, Any] = claim.before
     if before.get("site"):
         site = device.account.sites.filter(code=before["site"]).first()
-        return f"It goes back to {site.name}." if site else "It goes back to no place: its site is gone."
+        gone = gettext("It goes back to no place: its site is gone.")
+        return gettext("It goes back to {place}.").format(place=site.name) if site else gone
     if before.get("state") == State.NEW.value:
-        return "It goes back to no place: nobody had set it up before."
+        return gettext("It goes back to no place: nobody had set it up before.")
     first, last = before.get("bound") or ("", "")
-    return f"It goes back to {Network.from_hex(first, last)}." if first else "It goes back to no place."
+    if not first:
+        return gettext("It goes back to no place.")
+    return gettext("It goes back to {place}.").format(place=Network.from_hex(first, last))
 
 
 # --- a suspected clone -------------------------------------------------------------------------------------
@@ -137,7 +148,8 @@ class ReleaseForm(forms.Form):
         help_text=gettext_lazy("Stands in the phone's log and in the audit."),
     )
     then = forms.ChoiceField(
-        choices=[("locked", "Locked"), ("unlocked", "Unlocked")], label=gettext_lazy("And then?")
+        choices=[("locked", gettext_lazy("Locked")), ("unlocked", gettext_lazy("Unlocked"))],
+        label=gettext_lazy("And then?"),
     )
     span = forms.ChoiceField(
         choices=SPANS[:3], required=False, initial="24h", label=gettext_lazy("For how long?")
@@ -182,9 +194,18 @@ def release(request: PageRequest, code: UUID) -> HttpResponse:
 
 def released_words(device: Device, lock: Lock) -> str:
     if lock.grant_given_at is None:
-        return f"{device} is released. Its lock is as it was before."
-    until = (
-        f"until {when(lock.grant_until, device.account.time_zone)}" if lock.grant_until else "without an end"
-    )
-    where = f" from {lock.grant_origin} only" if lock.grant_origin else ""
-    return f"{device} is released, and may be set up once{where}, {until}."
+        return gettext("{phone} is released. Its lock is as it was before.").format(phone=device)
+    places = {
+        "phone": device,
+        "place": lock.grant_origin,
+        "until": when(lock.grant_until, device.account.time_zone),
+    }
+    if lock.grant_until and lock.grant_origin:
+        said = gettext("{phone} is released, and may be set up once from {place} only, until {until}.")
+    elif lock.grant_until:
+        said = gettext("{phone} is released, and may be set up once, until {until}.")
+    elif lock.grant_origin:
+        said = gettext("{phone} is released, and may be set up once from {place} only, without an end.")
+    else:
+        said = gettext("{phone} is released, and may be set up once, without an end.")
+    return said.format(**places)

@@ -7,6 +7,8 @@ from uuid import UUID
 from django import forms
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.refusals import Forbidden
@@ -20,45 +22,48 @@ LENGTHS = ("first", "second", "third")
 PAST = 10
 
 
-def number(label: str, bounds: tuple[int, int], now: float, help_text: str = "") -> forms.IntegerField:
+def number(label: Any, bounds: tuple[int, int], now: float, help_text: Any = "") -> forms.IntegerField:
     """A number that is offered as it is today."""
+    today = format_lazy(gettext_lazy("Today {now}."), now=f"{int(now):,}")
     return forms.IntegerField(
         label=label,
         min_value=bounds[0],
         max_value=bounds[1],
         initial=int(now),
-        help_text=f"{help_text} Today {int(now):,}.".strip(),
+        help_text=format_lazy("{help} {today}", help=help_text, today=today) if help_text else today,
         widget=forms.NumberInput(attrs={"class": "input short"}),
     )
 
 
-def hours(label: str, at: int) -> forms.IntegerField:
-    return number(label, (1, replaying.LONGEST_BAN), RULES.lengths[at] / 3600, "In hours.")
+def hours(label: Any, at: int) -> forms.IntegerField:
+    return number(label, (1, replaying.LONGEST_BAN), RULES.lengths[at] / 3600, gettext_lazy("In hours."))
 
 
 class WhatIfForm(forms.Form):
     """Other thresholds than today's, and over which time."""
 
-    base = number("Failures anybody may have in an hour", replaying.BOUNDS["base"], RULES.base)
+    base = number(gettext_lazy("Failures anybody may have in an hour"), replaying.BOUNDS["base"], RULES.base)
     percent = number(
-        "More for each hundred proved phones",
+        gettext_lazy("More for each hundred proved phones"),
         replaying.BOUNDS["percent"],
         RULES.percent,
-        "The same for those that an open window may serve.",
+        gettext_lazy("The same for those that an open window may serve."),
     )
-    most = number("At most, however many phones", replaying.BOUNDS["most"], RULES.most)
-    allowed = number("In an allowed network", replaying.BOUNDS["allowed"], RULES.allowed)
+    most = number(gettext_lazy("At most, however many phones"), replaying.BOUNDS["most"], RULES.most)
+    allowed = number(gettext_lazy("In an allowed network"), replaying.BOUNDS["allowed"], RULES.allowed)
     crowd = number(
-        "Phones that make a crowd",
+        gettext_lazy("Phones that make a crowd"),
         replaying.BOUNDS["crowd"],
         RULES.crowd,
-        "Where so many phones of an account are proved, a locked phone of it is a card, not an attack.",
+        gettext_lazy(
+            "Where so many phones of an account are proved, a locked phone of it is a card, not an attack."
+        ),
     )
-    first = hours("First ban", 0)
-    second = hours("Second ban within 24 hours", 1)
-    third = hours("Third ban", 2)
-    days = number("Days back", (1, replaying.LONGEST), replaying.LONGEST)
-    days.help_text = "30 at most: what failed is kept no longer."
+    first = hours(gettext_lazy("First ban"), 0)
+    second = hours(gettext_lazy("Second ban within 24 hours"), 1)
+    third = hours(gettext_lazy("Third ban"), 2)
+    days = number(gettext_lazy("Days back"), (1, replaying.LONGEST), replaying.LONGEST)
+    days.help_text = gettext_lazy("30 at most: what failed is kept no longer.")
 
     def wanted(self) -> replaying.Wanted:
         """What the verb asks for."""
@@ -107,11 +112,11 @@ def changes(job: Job) -> list[str]:
     """What was asked that is not so today, in words."""
     wanted, today = replaying.Wanted.of(job), replaying.Wanted()
     words = {
-        "base": "{} failures for anybody",
-        "percent": "{} for each hundred phones",
-        "most": "{} at most",
-        "allowed": "{} in an allowed network",
-        "crowd": "a crowd of {}",
+        "base": gettext("{} failures for anybody"),
+        "percent": gettext("{} for each hundred phones"),
+        "most": gettext("{} at most"),
+        "allowed": gettext("{} in an allowed network"),
+        "crowd": gettext("a crowd of {}"),
     }
     said = [
         text.format(f"{getattr(wanted, name):,}")
@@ -119,7 +124,7 @@ def changes(job: Job) -> list[str]:
         if getattr(wanted, name) != getattr(today, name)
     ]
     if wanted.hours != today.hours:
-        said.append("bans of " + ", ".join(map(str, wanted.hours)) + " hours")
+        said.append(gettext("bans of {hours} hours").format(hours=", ".join(map(str, wanted.hours))))
     return said
 
 

@@ -175,7 +175,7 @@ def age(at: datetime) -> str:
 def who(label: str) -> str:
     """An actor's name without the e-mail address that the audit needs."""
     name, bracket, rest = label.partition(" (")
-    return name if bracket and "@" in rest else label
+    return name if bracket and "@" in rest else sentences.doer(label)
 
 
 @register.simple_tag

@@ -203,7 +203,7 @@ def test_the_theme_is_rendered_on_the_server(world: World) -> None:
     answer = ana.post("/theme/", {"theme": "dark", "next": "/phones/"}, follow=True)
 
     assert answer.redirect_chain == [("/phones/", 302)]
-    assert '<html lang="en" data-theme="dark">' in text(answer)
+    assert '<html lang="en-gb" data-theme="dark">' in text(answer)
 
 
 def test_a_viewer_sees_the_buttons_switched_off(world: World) -> None:
