@@ -1,12 +1,15 @@
 """Accounts, API keys, the audit and "who am I" over the API."""
 
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Length, Substr
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -101,12 +104,27 @@ class AuditShape(Shape):
     details = serializers.DictField()
 
 
+class MomentField(IsoDateTimeField):  # type: ignore[misc]
+    """A time that has a place in UTC."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
+    field_class = MomentField
+
+
 class AuditFilter(filters.FilterSet):  # type: ignore[misc]
     account = filters.CharFilter(field_name="account_slug")
     verb = filters.CharFilter(field_name="verb")
     target = filters.CharFilter(field_name="target_code")
-    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
-    until = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    since = MomentFilter(field_name="at", lookup_expr="gte")
+    until = MomentFilter(field_name="at", lookup_expr="lt")
 
 
 class AccountFilter(filters.FilterSet):  # type: ignore[misc]

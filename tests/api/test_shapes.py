@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from drf_spectacular.validation import validate_schema
 
+from accounts.models import ApiKey
 from devices.models import Device
 from tests.world import World, program, signed_in
 
@@ -22,6 +23,37 @@ def test_an_unknown_field_is_named(world: World) -> None:
         "errors": [{"code": "unknown-field", "detail": "There is no field of this name.", "attr": "colour"}],
     }
     assert not Device.objects.filter(mac="00005e0053f1").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (rb'{"role": "\ud800", "account": "acme", "name": "x"}', "role"),
+        (rb'{"account": "\udfff", "name": "x"}', "account"),
+        (rb'{"networks": [["\ud800"]]}', "networks"),
+        (rb'{"\ud800": 1}', "?"),
+        (rb'["\ud800"]', "input"),
+    ],
+)
+def test_half_a_character_is_refused_by_its_field(body: bytes, field: str, world: World) -> None:
+    before = ApiKey.objects.count()
+
+    answer = program(world.acme.key).post("/api/v1/api-keys/", body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert [error["attr"] for error in answer.json()["errors"]] == [field]
+    assert ApiKey.objects.count() == before
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_a_time_beyond_the_calendar_is_refused_by_its_field(name: str, world: World) -> None:
+    program_ = program(world.acme.key)
+
+    for moment in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"):
+        answer = program_.get("/api/v1/audit/", {name: moment})
+        assert answer.status_code == 400, moment
+        assert answer.json()["errors"][0]["attr"] == name
+    assert program_.get("/api/v1/audit/", {name: "2026-01-01T00:00:00Z"}).status_code == 200
 
 
 def test_a_field_that_is_only_read_cannot_be_set(world: World) -> None:
