@@ -266,3 +266,38 @@ def test_every_remedy_has_its_button(world: World) -> None:
         assert made.words
         assert made.url.startswith("/")
     assert log.button_of(Remedy.APPROVE, event, phone, None) is None
+
+
+def test_an_address_is_filled_in_where_it_is_added_to_a_site(world: World) -> None:
+    """A new phone is let in at its sites alone, and asks from elsewhere."""
+    phone, ana = world.acme.phone, signed_in(world.ana)
+    Lock.objects.filter(device=phone).update(state="new", bound_first="", bound_last="", bound_site=None)
+    ana.post("/policies/first_fetch/", {"account": "acme", "first_fetch": "sites"})
+    refused(phone, ELSEWHERE, rule="R3b")
+    Device.objects.filter(pk=phone.pk).update(site=None)
+
+    def leads_to() -> str:
+        line = lines(text(ana.get(url(phone))))[0]
+        assert button(line) == "Add to a site"
+        return str(re.findall(r'href="(/sites/[^"]*)"', line)[-1])
+
+    listed = text(ana.get(leads_to()))
+    ways = re.findall(r'href="(/sites/[^"]+\?address=[^"]*)"', listed)
+    assert len(ways) == 2  # one more, or that of Acme
+    for way in ways:
+        assert networks_in(ana.get(way))[-1:] == [ELSEWHERE]
+
+    Device.objects.filter(pk=phone.pk).update(site=world.acme.site)
+    assert leads_to() == f"/sites/{world.acme.site.code}/?address={ELSEWHERE}"
+    form = ana.get(leads_to())
+    assert networks_in(form) == [*networks_in(ana.get(f"/sites/{world.acme.site.code}/")), ELSEWHERE]
+    ana.post(leads_to(), {"name": world.acme.site.name, "networks": "\n".join(networks_in(form))})
+    assert networks_in(ana.get(leads_to())).count(ELSEWHERE) == 1
+    assert ana.get("/sites/?address=nonsense").status_code == 409
+
+
+def networks_in(answer: Any) -> list[str]:
+    """The networks that a form of a site shows."""
+    found = re.search(r'<textarea name="networks"[^>]*>([^<]*)', text(answer))
+    assert found is not None
+    return found[1].split()
