@@ -3,9 +3,7 @@
 import json
 from typing import IO, Any
 
-from django.core.exceptions import ValidationError as NotText
 from rest_framework.exceptions import ValidationError
-from rest_framework.fields import get_error_detail
 from rest_framework.parsers import JSONParser
 from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
@@ -18,7 +16,7 @@ class Parser(JSONParser):
         for name, value in data.items() if isinstance(data, dict) else [("input", data)]:
             try:
                 ProhibitSurrogateCharactersValidator()(json.dumps([name, value], ensure_ascii=False))
-            except NotText as error:
+            except ValidationError as error:
                 field = name.encode(errors="replace").decode()
-                raise ValidationError({field: get_error_detail(error)}) from error
+                raise ValidationError({field: error.detail}) from error
         return data
