@@ -1,7 +1,9 @@
 """The tree of accounts and the people in it: made, renamed, switched off, given roles and taken out again."""
 
+import functools
 from copy import copy
 from datetime import datetime
+from zoneinfo import available_timezones
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -27,6 +29,7 @@ BELOW: dict[Account.Kind, tuple[Account.Kind, ...]] = {
     Kind.SUB_ACCOUNT: (),
 }
 _TREE = ("path", "depth", "numchild")
+NO_PLACES = frozenset({"Factory", "localtime"})  # what a machine says that knows no zone
 
 
 # --- accounts --------------------------------------------------------------------------------------------
@@ -123,12 +126,25 @@ def switch_account(
     return account
 
 
+@functools.cache
+def time_zones() -> frozenset[str]:
+    """The time zones that an account may have: each is a place's, as phones know it."""
+    return frozenset(available_timezones() - NO_PLACES)
+
+
+def _zone(name: str) -> str:
+    kept = name.strip()
+    if kept not in time_zones():
+        raise Invalid("time_zone", gettext("There is no such time zone. One is called Europe/Berlin."))
+    return kept
+
+
 def _new(*, slug: str, name: str, kind: Account.Kind, time_zone: str, now: datetime) -> Account:
     account = Account(
         slug=slug.strip().lower(),
         name=cleaning.needed("name", name, gettext("The name"), longest=120),
         kind=kind,
-        time_zone=time_zone,
+        time_zone=_zone(time_zone),
         created_at=now,
     )
     cleaning.full_clean(account, blame="slug", exclude=_TREE)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -107,12 +106,6 @@ class CustomerForm(forms.Form):
             del self.fields["kind"]
         if len(parents) < 2:
             self.fields["below"].widget = forms.HiddenInput()
-
-    def clean_time_zone(self) -> str:
-        zone = str(self.cleaned_data["time_zone"]).strip()
-        if zone not in available_timezones():
-            raise forms.ValidationError(_("There is no such time zone. One is called Europe/Berlin."))
-        return ZoneInfo(zone).key
 
 
 def parents_of(actor: Actor) -> Any:
@@ -224,7 +217,7 @@ def add(request: PageRequest) -> HttpResponse:
                 request, _("%(account)s is there. Act for it to enter its phones.") % {"account": made}
             )
             return redirect("customer", made.slug)
-    zones = sorted(zone for zone in available_timezones() if "/" in zone)
+    zones = sorted(zone for zone in tenants.time_zones() if "/" in zone)
     context = {"section": "customers", "form": form, "zones": zones}
     return render(request, "accounts/customer_add.html", context)
 

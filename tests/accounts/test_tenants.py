@@ -8,6 +8,7 @@ from accounts.models import Account, AuditEntry, Membership, User
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Role
 from accounts.signals import account_switched
+from devices.zones import zone_names
 from tests.tree import INSTALLER, PASSWORD, Tree, plant, user_of
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,21 @@ def test_an_account_takes_the_kind_and_zone_that_its_place_gives(tree: Tree) -> 
     assert made.path.startswith(tree.acme.path)
     entry = AuditEntry.objects.latest("id")
     assert (entry.verb, entry.account, entry.details["below"]) == ("account.created", made, "acme")
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "europe/berlin", "Factory", "+01:00"])
+def test_a_time_zone_that_is_none_makes_no_account(tree: Tree, zone: str) -> None:
+    before = Account.objects.count(), verbs()
+
+    with pytest.raises(Invalid) as refusal:
+        tenants.create_account(tree.acme, by=tree.rita, slug="north", name="North", time_zone=zone)
+
+    assert refusal.value.field == "time_zone"
+    assert (Account.objects.count(), verbs()) == before
+
+
+def test_every_zone_of_an_account_is_one_that_phones_know() -> None:
+    assert tenants.time_zones() <= set(zone_names())
 
 
 @pytest.mark.parametrize(

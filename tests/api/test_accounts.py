@@ -34,6 +34,16 @@ def test_a_reseller_makes_renames_and_disables_a_customer(world: World) -> None:
     assert not Account.objects.get(slug="initech").is_active
 
 
+def test_a_time_zone_that_is_none_is_named(world: World) -> None:
+    body = {"parent": "harbour", "slug": "initech", "name": "Initech", "time_zone": "Mars/Base"}
+
+    answer = signed_in(world.rita).post(f"{API}accounts/", body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert [error["attr"] for error in answer.json()["errors"]] == ["time_zone"]
+    assert not Account.objects.filter(slug="initech").exists()
+
+
 def test_a_manager_makes_no_customer_and_does_not_disable_his_own(world: World) -> None:
     ana = program(world.acme.key)
 
