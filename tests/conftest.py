@@ -84,7 +84,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         (kept if _is_for(run, item) else left).append(item)
     config.hook.pytest_deselected(items=left)
-    items[:] = sorted(kept, key=_patience, reverse=True)
+    patience, place = dict[str, float](), dict[str, int]()
+    for item in kept:
+        scope = _scope(item.nodeid)
+        patience[scope] = max(patience.get(scope, 0.0), _patience(item))
+        place.setdefault(scope, len(place))
+
+    def order(item: pytest.Item) -> tuple[bool, bool, float, int, float]:
+        scope, folder = _scope(item.nodeid), _folder(item)
+        return folder not in TOGETHER, folder not in FIRST, -patience[scope], place[scope], -_patience(item)
+
+    items[:] = sorted(kept, key=order)
 
 
 #: Pages, the API and plain rows do the same on either database: with both at hand each test runs on one.
@@ -97,10 +107,14 @@ def _is_for(run: str, item: pytest.Item) -> bool:
         return run == "second"  # too much for SQLite
     if run == "second" and (item.get_closest_marker("once") or not _touches_database(item)):
         return False
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    folder = _folder(item)
     if run and folder in DEALT_OUT and _touches_database(item) and not _is_bound(item):
         return (zlib.crc32(item.nodeid.encode()) % 2 == 0) == (run == "first")
     return True
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 def _is_bound(item: pytest.Item) -> bool:
@@ -109,22 +123,29 @@ def _is_bound(item: pytest.Item) -> bool:
 
 #: Their tests share an installation that takes half a minute to start: one process has all of a folder's.
 TOGETHER = {"e2e", "stories"}
+FIRST = TOGETHER | {"attacks", "browser"}  # what takes longest
 
 
-class _ByFolder(LoadScopeScheduling):
-    """Each test to whoever is free, but for those that share an installation.
+def _scope(nodeid: str) -> str:
+    file = nodeid.split("::")[0]
+    folder = file.removeprefix("tests/").split("/")[0]
+    return folder if folder in TOGETHER else file
+
+
+class _ByFile(LoadScopeScheduling):
+    """Each file to whoever is free, so that its browser is started once; the folders above as a whole.
 
     xdist's own groups come to nothing with this pytest: it cannot write them into a test's name any more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = nodeid.removeprefix("tests/").split("/")[0]
-        return folder if folder in TOGETHER else nodeid
+        return _scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _ByFolder(config, log)
+    config.option.loadscopereorder = False  # ours is the better order: not by how many tests a file has
+    return _ByFile(config, log)
 
 
 def _patience(item: pytest.Item) -> float:

@@ -21,6 +21,7 @@ from portal import embedded
 from portal.bootstrap import stop
 
 NO_TESTS = 5  # pytest's exit code when nothing was chosen
+PROCESSES = 3  # on two cores: a third of the time a test waits, for a phone's patience, a browser or a server
 IN_MEMORY = Path("/dev/shm")  # noqa: S108  (a directory of our own is made there)
 ENOUGH = 4 << 30
 
@@ -82,7 +83,7 @@ class Command(BaseCommand):
         self, name: str, arguments: list[str], *, whole: bool, environment: dict[str, str]
     ) -> tuple[int, str]:
         print(f"\n### {name}\n", flush=True)
-        parallel = ["--numprocesses", "2"] if whole else []
+        parallel = ["--numprocesses", str(PROCESSES)] if whole else []
         # Named before the tests' own environment stands, it would make Django read ours.
         inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         child = subprocess.Popen(
