@@ -1,7 +1,6 @@
 """The phones' door: the edge put together with the claim, served by uvicorn as `portal.asgi:edge`."""
 
 import asyncio
-import gc
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 
 from portal.checks import refuse_to_start
+from portal.settling import settle
 from provisioning import claims, files, store, tasks
 from provisioning.edge.app import build
 from provisioning.edge.asking import Away, ClaimAnswer, ClaimRequest
@@ -98,8 +98,4 @@ edge = build(
     keep_upload=keep_upload,
 )
 refuse_to_start()
-# What the start has made lives as long as the process; looking through all of it again and again would hold
-# phones up.
-gc.collect()
-gc.freeze()
-gc.set_threshold(20_000)
+settle()

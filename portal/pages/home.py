@@ -13,7 +13,7 @@ from accounts.guards import PageRequest, signed_in
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Device
-from portal.clone_cards import suspected_clones
+from portal.clone_cards import suspected_phones
 from portal.frame import THEME_COOKIE, THEMES, home_account
 from portal.kept import MANY, kept
 from portal.pages import check_ins, incidents, pulse
@@ -61,7 +61,7 @@ def what_is_true(request: PageRequest) -> dict[str, Any]:
     counts = counted(request.actor, visible, now)
     going = list(windows.order_by("starts_at", "ends_at")[: 2 * SHOWN])
     waiting = Approval.objects.visible_to(request.actor).filter(status=Approval.Status.OPEN)
-    suspected = len(suspected_clones(request.actor, now))
+    suspected = suspected_phones(request.actor, now).count()
     return {
         "now": now,
         "may_open": request.actor.may_anywhere(Power.OPEN_WINDOW),

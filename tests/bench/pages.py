@@ -43,6 +43,8 @@ def measured(campus: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
+    from portal.settling import settle
+
     settings.ALLOWED_HOSTS = ["testserver"]
     # Nobody has collected the static files here; what a page costs is the same.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
@@ -57,6 +59,7 @@ def measured(campus: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
         for _ in range(3):
             answer = client.get(url, secure=True)
         assert answer.status_code == 200, (url, answer.status_code)
+        settle()
         with CaptureQueriesContext(connection) as queries:
             client.get(url, secure=True)
         asked = len(queries)
