@@ -23,7 +23,7 @@ from devices import settings_tree
 from devices.catalog import catalog
 from devices.models import Device
 from devices.user_agent import product_name
-from provisioning import claims, entering, incidents, keeper, publishing, sentences, tokens
+from provisioning import claims, entering, facts, incidents, keeper, publishing, sentences, tokens
 from provisioning.gate import State, TokenKind
 from provisioning.models import Incident, Lock, Stamp, Token
 from security.networks import parse_address
@@ -31,7 +31,7 @@ from security.networks import parse_address
 log = structlog.get_logger(__name__)
 
 NAME = "Canary"
-AGENT = "Latchkey-Canary/1"
+AGENT = facts.CANARY_AGENT
 STAMP = "canary"
 SUBJECT = "canary"
 OFF = "off"

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 
+from accounts.models import Account
 from devices.models import Device
 from devices.user_agent import parse_agent
 from provisioning import (
@@ -194,11 +195,16 @@ def _follow_up(note: wire.Note, device: Device, now: datetime) -> None:
 
 
 def _proving(check_ins: list[tuple[wire.Note, Device]]) -> list[tuple[wire.Note, Device]]:
-    """Those of the check-ins that prove the phone where it was."""
+    """Those of the check-ins that prove the phone where it was.
+
+    Not the canary's: it asks from where our own machine stands, and is no neighbour there.
+    """
     return [
         (note, device)
         for note, device in check_ins
-        if note.current and (not facts.is_single_step(device) or _came_before_today(note, device))
+        if note.current
+        and not (note.agent == facts.CANARY_AGENT and device.account.kind == Account.Kind.PLATFORM)
+        and (not facts.is_single_step(device) or _came_before_today(note, device))
     ]
 
 

@@ -20,6 +20,7 @@ from security.models import Ban
 from security.networks import Network, origin_of
 
 SHARED_TIME = timedelta(days=30)
+CANARY_AGENT = "Latchkey-Canary/1"
 DAY = timedelta(days=1)
 
 

@@ -11,10 +11,12 @@ from pytest_django import Settings
 
 from accounts.models import Account
 from devices.models import Device
-from provisioning import canary, incidents, listening, quarters, tasks
-from provisioning.models import CheckInDay, Incident, Lock, Stamp, Token, UnknownTime
+from provisioning import canary, facts, incidents, listening, quarters, tasks
+from provisioning.models import CheckInDay, Incident, Lock, Proof, Stamp, Token, UnknownTime
 from provisioning.tokens import text_of
-from tests.provisioning.making import make_account
+from security.networks import parse_address
+from tests.provisioning.making import make_account, make_phone
+from tests.provisioning.notes import drain, used
 
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -72,6 +74,21 @@ def test_it_is_a_phone_of_the_platform_and_asks_below_its_private_url(
     assert all(path.startswith(f"/d/{text_of(token)}/") and device.mac in path for path in address.asked)
     assert Stamp.objects.get(name="canary").at == NOW + 3 * MINUTE
     assert Incident.objects.count() == 0
+
+
+def test_it_is_nobodys_neighbour_where_our_own_machine_stands(address: Address, platform: Account) -> None:
+    """With it as a second customer no reset phone of that office would come back by itself."""
+    assert canary.look(NOW, before=False)
+    device, place = Device.objects.get(), "203.0.113.7"
+    ours = make_phone(make_account("acme", platform))
+    theirs = used(ours, place, NOW, drift=False)
+
+    drain(used(device, place, NOW, drift=True, agent=canary.AGENT), theirs, now=NOW)
+
+    assert not facts.is_shared(parse_address(place), NOW)
+    assert [row.device for row in Proof.objects.all()] == [ours]
+    drain(used(device, place, NOW, drift=True, agent="Yealink SIP-T46S 66.85.0.5"), now=NOW)
+    assert facts.is_shared(parse_address(place), NOW)
 
 
 def test_one_try_in_vain_is_none_two_are_an_incident_and_the_next_good_one_ends_it(address: Address) -> None:
