@@ -123,4 +123,4 @@ def say(setting: Setting, value: Value) -> str:
 
 def _word(setting: Setting, word: str) -> str:
     said = setting.bounds.choices.get(word)
-    return gettext(said) if said else word
+    return gettext(said) if said and said != word else word

@@ -19,7 +19,6 @@ from provisioning import (
     policy_words,
     resync,
     sentences,
-    stalled,
     standing,
 )
 
@@ -47,7 +46,6 @@ def words() -> Iterator[tuple[str, str]]:
     yield from _of("provisioning/standing.py", standing.KINDS.values())
     yield from _of("provisioning/clones.py", clones.ANSWERS.values())
     yield from _of("provisioning/resync.py", resync.ASKED)
-    yield from _of("provisioning/stalled.py", stalled.MEANS.values())
 
 
 def _of(where: str, texts: Iterable[str]) -> Iterator[tuple[str, str]]:

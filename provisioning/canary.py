@@ -18,6 +18,7 @@ from accounts import tenants
 from accounts.models import Account
 from accounts.refusals import Refusal
 from accounts.roles import Role
+from accounts.said import Said
 from accounts.scope import Actor, Standing
 from devices import settings_tree
 from devices.catalog import catalog
@@ -90,9 +91,9 @@ def _fetch(now: datetime) -> Fetched:
         device = phone(now)
         token = _token(device, now)
     except Refusal as refusal:
-        return Fetched(f"it cannot be set up: {refusal}")
+        return Fetched(Said("it cannot be set up: {why}", why=str(refusal)))
     if token is None:
-        return Fetched("it cannot be set up: it was not admitted at the root URL")
+        return Fetched(Said("it cannot be set up: it was not admitted at the root URL"))
     parts = urlsplit(f"{address()}/d/{tokens.text_of(token)}/{_file_of(device)}")
     try:
         caller = _caller(parts.scheme, parts.hostname or "", parts.port)
@@ -103,12 +104,17 @@ def _fetch(now: datetime) -> Fetched:
         finally:
             caller.close()
     except ssl.SSLCertVerificationError as error:
-        return Fetched(f"the certificate of {parts.hostname} does not hold: {error.verify_message}")
+        why = Said(
+            "the certificate of {host} does not hold: {why}", host=parts.hostname, why=error.verify_message
+        )
+        return Fetched(why)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Fetched(f"{parts.hostname} gave no answer: {error or type(error).__name__}")
+        trouble = str(error or type(error).__name__)
+        return Fetched(Said("{host} gave no answer: {why}", host=parts.hostname, why=trouble))
     if answer.status != 200:
-        return Fetched(f"{parts.hostname} answered {answer.status} {answer.reason}".strip())
-    return Fetched() if body else Fetched(f"{parts.hostname} answered with an empty file")
+        what = f"{answer.status} {answer.reason}".strip()
+        return Fetched(Said("{host} answered {what}", host=parts.hostname, what=what))
+    return Fetched() if body else Fetched(Said("{host} answered with an empty file", host=parts.hostname))
 
 
 def _caller(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
@@ -154,18 +160,29 @@ def _file_of(device: Device) -> str:
     return next(rule.path.replace("{mac}", device.mac) for rule in rules if rule.full)
 
 
+def _short(trouble: str) -> str:
+    """As much of it as a title holds; what is cut is cut in English."""
+    return trouble if len(trouble) <= 160 else trouble[:160]
+
+
 def _open(trouble: str, now: datetime) -> None:
     top = tenants.platform()
     good = Stamp.objects.filter(name=STAMP).values_list("at", flat=True).first()
-    last = f" The last time it came was {sentences.when(good, top.time_zone, now=now)}." if good else ""
+    title = Said("The platform's test phone does not get its file: {trouble}.", trouble=_short(trouble))
+    if good:
+        title = Said(
+            "The platform's test phone does not get its file: {trouble}. The last time it came was {last}.",
+            trouble=_short(trouble),
+            last=sentences.when(good, top.time_zone, now=now),
+        )
     incidents.open_(
         Incident.Kind.CANARY,
         account=top,
         subject=SUBJECT,
-        title=f"The platform's test phone does not get its file: {trouble[:160]}.{last}",
+        title=title,
         now=now,
         evidence={
-            "facts": [["Asked at", address()], ["What came", trouble]],
+            "facts": [[Said("Asked at"), address()], [Said("What came"), trouble]],
             "state": {"since": (good or now).isoformat()},
         },
     )
@@ -174,4 +191,4 @@ def _open(trouble: str, now: datetime) -> None:
 def _end(now: datetime) -> None:
     going_on = incidents.found(Incident.Kind.CANARY, tenants.platform(), SUBJECT)
     if going_on is not None:
-        incidents.end(going_on, how="The test phone got its file by the public address again.", now=now)
+        incidents.end(going_on, how=Said("The test phone got its file by the public address again."), now=now)

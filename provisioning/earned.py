@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Account
+from accounts.said import Said
 from devices.models import Device
 from provisioning import facts, incidents, pressed, publishing, sentences, standing, store, wire
 from provisioning.edge.tables import NO_TABLES, Tables
@@ -73,7 +74,7 @@ def _end(one: Earned) -> None:
     for ban in standing_ban.select_for_update():
         ban.lifted_at, ban.lifted_by = max(facts.aware(one.at), ban.starts_at), BY_PROOF
         ban.save(update_fields=["lifted_at", "lifted_by"])
-        end_incidents(ban, how="Ended by itself: the phones proved there outweigh what failed.")
+        end_incidents(ban, how=Said("Ended by itself: the phones proved there outweigh what failed."))
 
 
 def _columns(one: Earned) -> dict[str, str]:
@@ -105,12 +106,20 @@ def open_incidents(ban: Ban, now: datetime) -> None:
             continue  # also when a person has closed it while the ban stands
         living = standing.proved_at(ban.network, now).filter(account=account).count()
         until = sentences.when(ban.ends_at, account.time_zone, now=now)
-        phones = "one of your phones lives" if living == 1 else f"{living:,} of your phones live"
+        facts = {"network": str(ban.network), "until": until}
+        facts |= {"kind": Said("blocked") if ban.kind == Ban.Kind.BLOCKED else Said("banned")}
+        title = Said("{network}, where one of your phones lives, is {kind} until {until}.", **facts)
+        if living != 1:
+            title = Said(
+                "{network}, where {living} of your phones live, is {kind} until {until}.",
+                living=f"{living:,}",
+                **facts,
+            )
         incidents.open_(
             Incident.Kind.BAN,
             account=account,
             subject=_subject(ban),
-            title=f"{ban.network}, where {phones}, is {ban.kind} until {until}.",
+            title=title,
             now=now,
             network=ban.network,
             evidence=_evidence(ban, account, living, now),
@@ -132,12 +141,12 @@ def sweep(now: datetime) -> int:
         ban = Ban.objects.filter(code=incident.subject.removeprefix("ban ")).first()
         if ban is not None and ban.lifted_at is None and ban.ends_at > now:
             continue
-        incidents.end(incident, how="Its time was over.", now=ban.ends_at if ban else now)
+        incidents.end(incident, how=Said("Its time was over."), now=ban.ends_at if ban else now)
         ended += 1
     calm = now - ALERT_LASTS
     for incident in Incident.objects.going_on().filter(kind=Incident.Kind.PRESSURE):
         if datetime.fromisoformat(incident.evidence["state"]["last_at"]) <= calm:
-            incidents.end(incident, how="No further alert within an hour.", now=now)
+            incidents.end(incident, how=Said("No further alert within an hour."), now=now)
             ended += 1
     return ended
 
@@ -151,8 +160,12 @@ def _alert(ban: Ban, now: datetime) -> None:
             Incident.Kind.PRESSURE,
             account=allowed.account,
             subject=f"allowed {allowed.network}",
-            title=f"{ban.network}, in an allowed network, reached its threshold: {count} different failures"
-            " within an hour. Nobody is banned there.",
+            title=Said(
+                "{network}, in an allowed network, reached its threshold: {count} different failures within"
+                " an hour. Nobody is banned there.",
+                network=str(ban.network),
+                count=count,
+            ),
             now=now,
             network=allowed.network,
             evidence={

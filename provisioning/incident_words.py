@@ -2,7 +2,8 @@
 
 Of an incident's `evidence` people see: `facts`, pairs of a label and a text; `phones`, pairs of a code and a
 name of the account's own phones; `keys` as bans keep them, the account's own in clear and others' as counts;
-whatever else is a text, a number or a list of texts, by its own name. `state` is the machine's, not shown.
+whatever else is a text, a number or a list of texts, by its own name. `state` is the machine's, not shown;
+"said" and "steps" are what its texts are made of.
 """
 
 from collections import Counter
@@ -100,6 +101,7 @@ def texts() -> Iterator[str]:
     """Every text of this table."""
     for told in _KINDS.values():
         yield from (told.consequence, told.next)
+    yield from ("Threshold", "Phones of yours proved there")  # names in the evidence of a ban
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +141,15 @@ def describe(incident: Incident, *, now: datetime) -> Words:
 def _facts(incident: Incident, now: datetime) -> Iterator[Fact]:
     evidence: dict[str, Any] = incident.evidence
     for label, text in evidence.get("facts", ()):
-        yield Fact(str(label), str(text))
+        yield Fact(incident.told(str(label)), incident.told(str(text)))
     for code, name in evidence.get("phones", ()):
         yield Fact(gettext("Phone"), str(name), device=str(code))
     if "keys" in evidence:
         yield from _keys(incident, now)
     for name, value in evidence.items():
-        if name in ("facts", "phones", "keys", "state"):
+        if name in ("facts", "phones", "keys", "state", "said", "steps"):
             continue
-        label = name.replace("_", " ").replace("-", " ").capitalize()
+        label = gettext(name.replace("_", " ").replace("-", " ").capitalize())
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, str | int | float) and not isinstance(one, bool) and one != "":
                 yield Fact(label, f"{one:,}" if isinstance(one, int) else str(one))

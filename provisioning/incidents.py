@@ -11,6 +11,7 @@ from accounts import audit, cleaning
 from accounts.models import Account
 from accounts.refusals import Forbidden, Refusal
 from accounts.roles import Power
+from accounts.said import Said, within
 from accounts.scope import Actor
 from devices.models import Site
 from provisioning import publishing
@@ -46,6 +47,7 @@ def open_(
     handed back as it ended: he knows of it. What goes on for longer is told anew.
     """
     incident: Incident
+    evidence = _with_texts(evidence or {}, title)
     closed = _closed_by_a_person(kind, account, subject, now)
     if closed is not None:
         return closed
@@ -61,11 +63,11 @@ def open_(
                 "site": site,
                 "first": network.hex_first if network else "",
                 "last": network.hex_last if network else "",
-                "evidence": evidence or {},
+                "evidence": evidence,
             },
         )
         if is_new:
-            step(incident, What.OPENED, incident.title, at=now)
+            step(incident, What.OPENED, title, at=now)
             if tell:
                 publishing.tell_later("incident", account.pk, str(incident.code))
             return incident
@@ -85,27 +87,48 @@ def _closed_by_a_person(
 
 def refresh(incident: Incident, *, title: str, evidence: dict[str, Any] | None = None, now: datetime) -> bool:
     """Keep what is known by now of one that goes on; another title becomes a step. False: nothing new."""
-    title = title[:300]
     with transaction.atomic():
         held = Incident.objects.select_for_update().get(pk=incident.pk)
         if held.ended_at is not None:
             return False
-        changed: dict[str, Any] = {"title": title} if held.title != title else {}
-        changed |= {"evidence": evidence} if evidence is not None and held.evidence != evidence else {}
+        changed: dict[str, Any] = {"title": title[:300]} if held.title != title[:300] else {}
+        known = held.evidence if evidence is None else evidence
+        if evidence is not None and "steps" in held.evidence:
+            known = {**evidence, "steps": held.evidence["steps"]}
+        known = _with_texts(known, title, before=held.evidence)
+        changed |= {"evidence": known} if held.evidence != known else {}
         if not changed:
             return False
-        if "title" in changed:
-            step(held, What.SEEN, title, at=now)
         Incident.objects.filter(pk=held.pk).update(**changed)
+        if "title" in changed:
+            held.evidence = known
+            step(held, What.SEEN, title, at=now)
+            changed["evidence"] = held.evidence
         for name, value in changed.items():
             setattr(incident, name, value)
     return True
+
+
+def _with_texts(
+    evidence: dict[str, Any], title: str, *, before: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The evidence with what its texts and the title are made of; a title that stays keeps what it has."""
+    kept = (before or {}).get("said", {})
+    if evidence is not before:
+        kept = {title: kept[title]} if title in kept else {}
+    texts = {**kept, **within([title, evidence])}
+    return {**evidence, "said": texts} if texts else evidence
 
 
 def step(
     incident: Incident, what: IncidentStep.What, said: str, *, at: datetime, by: Actor | None = None
 ) -> IncidentStep:
     """Add a line to the timeline, in the caller's transaction."""
+    packed = said.packed() if isinstance(said, Said) else incident.evidence.get("said", {}).get(said)
+    if packed is not None:
+        steps = {**incident.evidence.get("steps", {}), said[:500]: packed}
+        incident.evidence = {**incident.evidence, "steps": steps}
+        Incident.objects.filter(pk=incident.pk).update(evidence=incident.evidence)
     return IncidentStep.objects.create(
         incident=incident, at=at, what=what, said=said[:500], by=by.label[:200] if by else ""
     )
@@ -119,7 +142,7 @@ def end(incident: Incident, *, how: str, now: datetime, by: Actor | None = None)
             return incident
         incident.ended_at, incident.how_ended = max(now, incident.opened_at), how[:300]
         incident.save(update_fields=["ended_at", "how_ended"])
-        step(incident, What.ENDED, incident.how_ended, at=incident.ended_at, by=by)
+        step(incident, What.ENDED, how, at=incident.ended_at, by=by)
     return incident
 
 

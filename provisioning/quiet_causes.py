@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet, Sum
 
+from accounts.said import Said
 from devices.models import SiteNetwork
 from provisioning import standing
 from provisioning.gate import Outcome
@@ -17,12 +18,12 @@ from security.networks import Network
 
 #: Why a phone was refused, as a sentence goes on after "because"; the others by their rule.
 WHY = {
-    "G1": "the address is banned",
-    "O2": "the address is blocked",
-    "R3": "phones were not set up in time",
-    "R6": "phones are locked to another place",
-    "R11": "MACs are not known here",
-    "O1": "private URLs are over",
+    "G1": Said("the address is banned"),
+    "O2": Said("the address is blocked"),
+    "R3": Said("phones were not set up in time"),
+    "R6": Said("phones are locked to another place"),
+    "R11": Said("MACs are not known here"),
+    "O1": Said("private URLs are over"),
 }
 BEFORE = timedelta(hours=1)  # what was refused just before the silence may have made it
 
@@ -50,7 +51,8 @@ def known(spot: Spot, *, since: datetime, now: datetime) -> Known:
             if any(ban.first <= network.hex_last and ban.last >= network.hex_first for network in networks)
         ],
         refusals=[
-            Refused(WHY.get(row["rule"], f"rule {row['rule']} says so"), row["times"]) for row in refused
+            Refused(WHY.get(row["rule"]) or Said("rule {rule} says so", rule=row["rule"]), row["times"])
+            for row in refused
         ],
         held=times,
         held_since=first,

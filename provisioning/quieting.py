@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import tenants
 from accounts.models import Account
+from accounts.said import Said
 from devices.models import Site
 from provisioning import (
     incidents,
@@ -166,21 +167,22 @@ class _Look:
     def _over(self, key: PlaceKey, incident: Incident) -> str | None:
         spot = self.town.spots.get(key)
         if spot is None:
-            return "The site was removed."
+            return Said("The site was removed.")
         if not spot.phones:
-            return "None of its phones is waited for any more."
+            return Said("None of its phones is waited for any more.")
         quiet = quiet_of(incident)
         if not silence.is_over(place(spot, self._series(spot)), quiet, self.now):
             return None
         newest = spot.newest
         if newest is None or newest <= quiet.since:
-            return "The phones that were waited for were taken away."
-        return f"Phones check in again, the last one {sentences.when(newest, spot.zone, now=self.now)}."
+            return Said("The phones that were waited for were taken away.")
+        last = sentences.when(newest, spot.zone, now=self.now)
+        return Said("Phones check in again, the last one {last}.", last=last)
 
     def _platform_over(self, incident: Incident) -> str | None:
         if not silence_rounds.platform_is_over(platform_of(incident), self._whole(), self.now):
             return None
-        return "Check-ins come as usual again. The hours before count as unknown for every site."
+        return Said("Check-ins come as usual again. The hours before count as unknown for every site.")
 
     # --- the judging ---
 
@@ -244,7 +246,7 @@ class _Look:
             Incident.Kind.SILENCE,
             account=Account.objects.get(pk=spot.account_id),
             subject=f"site {spot.code}" if spot.is_site else ACCOUNT,
-            title=f"{spot.name} is quiet. {silence_words.what(quiet, known)}",
+            title=Said("{place} is quiet. {what}", place=spot.name, what=silence_words.what(quiet, known)),
             now=self.now,
             site=site,
             evidence={"facts": _facts(quiet, known), "state": _packed(quiet)},
@@ -285,7 +287,8 @@ def _packed(found: Quiet | Platform) -> dict[str, Any]:
 
 def _facts(quiet: Quiet, known: Known) -> list[list[str]]:
     said = silence_words.cause(known)
-    facts = [["What is known", sentence] for sentence in said]
+    facts: list[list[str]] = [[Said("What is known"), sentence] for sentence in said]
     if quiet.chance is not None:
-        facts.append(["By chance", f"Once in {1 / max(quiet.chance, 1e-99):.0e} such hours."])
+        hours = f"{1 / max(quiet.chance, 1e-99):.0e}"
+        facts.append([Said("By chance"), Said("Once in {hours} such hours.", hours=hours)])
     return facts

@@ -9,6 +9,7 @@ from django.conf import settings
 from accounts import signals as account_signals
 from accounts.models import Account
 from accounts.refusals import Invalid
+from accounts.said import Said
 from accounts.scope import Actor
 from accounts.speaking import told
 from devices import settings_tree
@@ -90,7 +91,7 @@ def on_network_banned(sender: Any, ban: Ban, **kwargs: Any) -> None:
 def on_ban_ended(sender: Any, ban: Ban, **kwargs: Any) -> None:
     if ban.step:
         publishing.ban_lifted(ban)
-    earned.end_incidents(ban, how=f"Lifted by {ban.lifted_by}.")
+    earned.end_incidents(ban, how=Said("Lifted by {who}.", who=ban.lifted_by))
 
 
 def _try_out(devices: Sequence[Device]) -> None:

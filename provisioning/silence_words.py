@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from accounts.said import Said
 from provisioning.sentences import when
 from provisioning.silence import Quiet, Test
 from provisioning.silence_rounds import Platform
 
-NOTHING_CAME = (
+NOTHING_CAME = Said(
     "Nothing from there was banned, held or refused: the phones do not ask at all. "
     "Look at power and line; if it is a day off, enter it in the site's closing times."
 )
@@ -55,33 +56,44 @@ class Known:
     versions: Sequence[Version] = field(default_factory=tuple)
 
 
-def what(quiet: Quiet, known: Known) -> str:
+def what(quiet: Quiet, known: Known) -> Said:
     """Return in one sentence what is missing, and since when."""
     since = when(quiet.since, known.zone, now=known.now)
     if quiet.test is Test.PHONES:
-        return f"None of the {round(quiet.expected)} phones has checked in since {since}."
-    hours = "one hour" if quiet.hours == 1 else f"{quiet.hours} hours"
-    return (
-        f"{_times(quiet.seen)} in {hours}, where {round(quiet.expected)} were to be expected "
-        f"from the same hours of {quiet.days} days; since {since}."
+        count = round(quiet.expected)
+        return Said("None of the {count} phones has checked in since {since}.", count=count, since=since)
+    hours = Said("one hour") if quiet.hours == 1 else Said("{hours} hours", hours=quiet.hours)
+    return Said(
+        "{times} in {hours}, where {expected} were to be expected from the same hours of {days} days;"
+        " since {since}.",
+        times=_times(quiet.seen),
+        hours=hours,
+        expected=round(quiet.expected),
+        days=quiet.days,
+        since=since,
     )
 
 
-def what_platform(platform: Platform, known: Known) -> str:
+def what_platform(platform: Platform, known: Known) -> Said:
     """Return in one sentence that it is the platform that has gone quiet."""
     since = when(platform.since, known.zone, now=known.now)
     if not platform.listening:
-        return (
-            f"The platform held its answers or lost its notes since {since}: no site is judged for that time."
+        return Said(
+            "The platform held its answers or lost its notes since {since}: no site is judged for that time.",
+            since=since,
         )
-    return (
-        f"{platform.accounts} of {platform.judged} accounts fell silent at once since {since}: "
-        f"{_times(platform.seen).lower()}, where {round(platform.expected)} were to be expected. "
-        "Look at ourselves first."
+    return Said(
+        "{accounts} of {judged} accounts fell silent at once since {since}: {times}, where {expected} were to"
+        " be expected. Look at ourselves first.",
+        accounts=platform.accounts,
+        judged=platform.judged,
+        since=since,
+        times=_times(platform.seen, within=True),
+        expected=round(platform.expected),
     )
 
 
-def cause(known: Known) -> list[str]:
+def cause(known: Known) -> list[Said]:
     """Return what is known of the cause, the likeliest first: bans, our own held answers, refusals, firmware.
 
     Where nothing speaks for a cause, that is said too, with what to look at. The last good check-in ends it.
@@ -91,39 +103,68 @@ def cause(known: Known) -> list[str]:
         told = [NOTHING_CAME]
     told += _versions(known)
     if known.last_good is not None:
-        told.append(f"The last good check-in was on {when(known.last_good, known.zone, now=known.now)}.")
+        last = when(known.last_good, known.zone, now=known.now)
+        told.append(Said("The last good check-in was on {last}.", last=last))
     return told
 
 
-def _bans(known: Known) -> list[str]:
+def _bans(known: Known) -> list[Said]:
     bans = sorted(known.bans, key=lambda ban: (ban.since, ban.address))
-    told = [
-        f"{ban.address} is banned since {when(ban.since, known.zone, now=known.now)}"
-        + (f", until {when(ban.until, known.zone, now=known.now)}" if ban.until else "")
-        + ": phones that ask at the root URL get nothing there."
-        for ban in bans[:NAMED]
-    ]
-    if len(bans) > NAMED:
-        told.append(f"{len(bans) - NAMED} more of its addresses {_are(len(bans) - NAMED)} banned.")
+    told = [_ban(ban, known) for ban in bans[:NAMED]]
+    more = len(bans) - NAMED
+    if more == 1:
+        told.append(Said("1 more of its addresses is banned."))
+    elif more > 1:
+        told.append(Said("{more} more of its addresses are banned.", more=more))
     return told
 
 
-def _held(known: Known) -> list[str]:
+def _ban(ban: Banned, known: Known) -> Said:
+    since = when(ban.since, known.zone, now=known.now)
+    if ban.until is None:
+        return Said(
+            "{address} is banned since {since}: phones that ask at the root URL get nothing there.",
+            address=ban.address,
+            since=since,
+        )
+    return Said(
+        "{address} is banned since {since}, until {until}: phones that ask at the root URL get nothing"
+        " there.",
+        address=ban.address,
+        since=since,
+        until=when(ban.until, known.zone, now=known.now),
+    )
+
+
+def _held(known: Known) -> list[Said]:
     if not known.held:
         return []
-    since = f" since {when(known.held_since, known.zone, now=known.now)}" if known.held_since else ""
-    answers = "answer was" if known.held == 1 else "answers were"
-    return [f"{known.held:,} {answers} held{since}: the phones asked, and we could not serve them."]
+    answers = Said("1 answer was held")
+    if known.held > 1:
+        answers = Said("{count} answers were held", count=f"{known.held:,}")
+    if known.held_since is None:
+        return [Said("{answers}: the phones asked, and we could not serve them.", answers=answers)]
+    since = when(known.held_since, known.zone, now=known.now)
+    return [
+        Said(
+            "{answers} since {since}: the phones asked, and we could not serve them.",
+            answers=answers,
+            since=since,
+        )
+    ]
 
 
-def _refusals(known: Known) -> list[str]:
+def _refusals(known: Known) -> list[Said]:
     refusals = sorted((one for one in known.refusals if one.count), key=lambda one: (-one.count, one.why))
-    told = [f"{_requests(one.count)} refused, because {one.why}." for one in refusals[:NAMED]]
+    told = [
+        Said("{requests} refused, because {why}.", requests=_requests(one.count), why=one.why)
+        for one in refusals[:NAMED]
+    ]
     rest = sum(one.count for one in refusals[NAMED:])
-    return [*told, f"{_requests(rest)} refused for other reasons."] if rest else told
+    return [*told, Said("{requests} refused for other reasons.", requests=_requests(rest))] if rest else told
 
 
-def _versions(known: Known) -> list[str]:
+def _versions(known: Known) -> list[Said]:
     """A version is named only where it stands out: nearly all of its phones are quiet, and others are not."""
     phones = sum(one.phones for one in known.versions)
     quiet = sum(one.quiet for one in known.versions)
@@ -133,20 +174,35 @@ def _versions(known: Known) -> list[str]:
     suspects.sort(key=lambda one: (-one.quiet, one.name))
     if sum(one.quiet for one in suspects) * 10 < quiet * 9:
         return []
-    return [
-        f"{one.quiet:,} of {one.phones:,} phones with firmware {one.name} {_are(one.quiet)} quiet; "
-        f"of the others {quiet - one.quiet:,} of {phones - one.phones:,}."
-        for one in suspects[:NAMED]
-    ]
+    return [_version(one, quiet - one.quiet, phones - one.phones) for one in suspects[:NAMED]]
 
 
-def _times(count: int) -> str:
-    return {0: "No check-in", 1: "One check-in"}.get(count, f"{count:,} check-ins")
+def _version(one: Version, others: int, of_others: int) -> Said:
+    facts = {
+        "phones": f"{one.phones:,}",
+        "name": one.name,
+        "others": f"{others:,}",
+        "all": f"{of_others:,}",
+    }
+    if one.quiet == 1:
+        return Said(
+            "1 of {phones} phones with firmware {name} is quiet; of the others {others} of {all}.", **facts
+        )
+    return Said(
+        "{quiet} of {phones} phones with firmware {name} are quiet; of the others {others} of {all}.",
+        quiet=f"{one.quiet:,}",
+        **facts,
+    )
 
 
-def _requests(count: int) -> str:
-    return "One request was" if count == 1 else f"{count:,} requests were"
+def _times(count: int, *, within: bool = False) -> Said:
+    """How many check-ins, at the beginning of a sentence or within one."""
+    if count == 0:
+        return Said("no check-in") if within else Said("No check-in")
+    if count == 1:
+        return Said("one check-in") if within else Said("One check-in")
+    return Said("{count} check-ins", count=f"{count:,}")
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _requests(count: int) -> Said:
+    return Said("One request was") if count == 1 else Said("{count} requests were", count=f"{count:,}")

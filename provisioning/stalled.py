@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts import tenants
 from accounts.models import Account
+from accounts.said import Said
 from provisioning import incidents, sentences, telling
 from provisioning.models import Incident, Stamp
 
@@ -32,14 +33,14 @@ MEASURES: Mapping[str, timedelta] = {
     "forget": timedelta(hours=30),
     "canary": timedelta(days=3650),  # its silence is an incident of its own kind
 }
-MEANS: Mapping[str, str] = {
-    "watch": "the store is not watched",
-    "drain": "what phones did is not written down",
-    "end-what-is-over": "unlocks and windows end late in the pages",
-    "refresh-lists": "ended bans reach the edges late",
-    "listen": "silences are not heard",
-    "tell-waiting": "e-mails are late",
-    "forget": "what was kept long enough stays",
+MEANS: Mapping[str, Said] = {
+    "watch": Said("the store is not watched"),
+    "drain": Said("what phones did is not written down"),
+    "end-what-is-over": Said("unlocks and windows end late in the pages"),
+    "refresh-lists": Said("ended bans reach the edges late"),
+    "listen": Said("silences are not heard"),
+    "tell-waiting": Said("e-mails are late"),
+    "forget": Said("what was kept long enough stays"),
 }
 KEEPERS = ("watch", "drain")  # the worker's own threads stamp these
 SUBJECT = "background"
@@ -63,7 +64,7 @@ def look(now: datetime) -> Incident | None:
     if not found:
         going_on = incidents.found(Incident.Kind.STALLED, top, SUBJECT)
         if going_on is not None:
-            incidents.end(going_on, how="All background work stamps in time again.", now=now)
+            incidents.end(going_on, how=Said("All background work stamps in time again."), now=now)
         return None
     return incidents.open_(
         Incident.Kind.STALLED,
@@ -73,20 +74,26 @@ def look(now: datetime) -> Incident | None:
         now=now,
         evidence={
             "facts": [
-                [name, f"last {sentences.when(at, top.time_zone, now=now)}: {MEANS.get(name, 'it is late')}"]
+                [name, _last(name, sentences.when(at, top.time_zone, now=now))]
                 for name, at in sorted(found.items())
             ]
         },
     )
 
 
-def _said(found: Mapping[str, datetime], zone: str, now: datetime) -> str:
-    who = "The worker" if set(KEEPERS) <= found.keys() else "Background work"
+def _last(name: str, at: str) -> Said:
+    return Said("last {at}: {means}", at=at, means=MEANS.get(name) or Said("it is late"))
+
+
+def _said(found: Mapping[str, datetime], zone: str, now: datetime) -> Said:
+    since = sentences.when(min(found.values()), zone, now=now)
     if found.keys() & set(KEEPERS) == {"drain"}:
-        who = "The drain"
-    elif "end-what-is-over" in found and not found.keys() & set(KEEPERS):
-        who = "Beat, or what it starts,"
-    return f"{who} has stopped: nothing since {sentences.when(min(found.values()), zone, now=now)}."
+        return Said("The drain has stopped: nothing since {since}.", since=since)
+    if set(KEEPERS) <= found.keys():
+        return Said("The worker has stopped: nothing since {since}.", since=since)
+    if "end-what-is-over" in found and not found.keys() & set(KEEPERS):
+        return Said("Beat, or what it starts, has stopped: nothing since {since}.", since=since)
+    return Said("Background work has stopped: nothing since {since}.", since=since)
 
 
 class Watcher:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from accounts.models import Account
+from accounts.said import Said
 from devices.models import Device
 from provisioning import incidents, listening, publishing, standing
 from provisioning.gate import Outcome
@@ -107,7 +108,11 @@ def _open(
         STORM,
         account=Account.objects.get(pk=account),
         subject=str(origin),
-        title=f"{phones:,} phones asked at once behind {origin}; no ban comes of that.",
+        title=Said(
+            "{phones} phones asked at once behind {origin}; no ban comes of that.",
+            phones=f"{phones:,}",
+            origin=str(origin),
+        ),
         now=began,
         network=origin,
         evidence={"state": state},
@@ -216,13 +221,16 @@ class _Behind:
         is_over = self.now - self.rushed >= WITHIN
         length = spell(self.rushed - self.began)
         how = _how(phones, length, again=len(held & served), lost=len(held - served), missing=missing)
+        count, every = f"{phones:,}", f"{self.all:,}"
+        came = Said("{count} of {every} in all", count=count, every=every) if self.all > phones else count
+        needed = {"failures": f"{self.failures:,}", "needed": self._needed()}
         facts = [
-            ["Phones that came", f"{phones:,}" + (f" of {self.all:,} in all" if self.all > phones else "")],
-            ["Within", length],
-            ["Held first, then served", f"{len(held & served):,}"],
-            ["Held and not back yet", f"{len(held - served):,}"],
-            ["Live there and have not come", f"{missing:,}"],
-            ["Failures of others there", f"{self.failures:,}; {self._needed()} would make a ban"],
+            [Said("Phones that came"), came],
+            [Said("Within"), length],
+            [Said("Held first, then served"), f"{len(held & served):,}"],
+            [Said("Held and not back yet"), f"{len(held - served):,}"],
+            [Said("Live there and have not come"), f"{missing:,}"],
+            [Said("Failures of others there"), Said("{failures}; {needed} would make a ban", **needed)],
         ]
         was_settled = bool(row.evidence["state"].get("is_settled"))
         state = {
@@ -260,27 +268,43 @@ class _Behind:
         rows = Incident.objects.filter(kind=STORM, account=row.account_id, first=row.first)
         return rows.filter(opened_at__range=day_before).exists()
 
-    def _title(self, phones: int, length: str, *, is_daily: bool) -> str:
-        among = f", of {self.all:,} in all," if self.all > phones else ""
-        why = (
-            "as the day before, so it is the time when they poll" if is_daily else "a power cut, as it seems"
+    def _title(self, phones: int, length: str, *, is_daily: bool) -> Said:
+        why = Said("a power cut, as it seems")
+        if is_daily:
+            why = Said("as the day before, so it is the time when they poll")
+        tail = Said("A ban of strangers stands there.") if self._is_banned() else Said("No ban.")
+        facts = {"length": length, "origin": str(self.origin), "why": why, "tail": tail}
+        count, every = f"{phones:,}", f"{self.all:,}"
+        if self.all <= phones:
+            return Said(
+                "{count} phones asked within {length} behind {origin}: {why}. {tail}", count=count, **facts
+            )
+        return Said(
+            "{count} phones, of {every} in all, asked within {length} behind {origin}: {why}. {tail}",
+            count=count,
+            every=every,
+            **facts,
         )
-        tail = "A ban of strangers stands there." if self._is_banned() else "No ban."
-        return f"{phones:,} phones{among} asked within {length} behind {self.origin}: {why}. {tail}"
 
     def _is_banned(self) -> bool:
         over = Ban.objects.standing(self.now)
         return over.filter(first__lte=self.origin.hex_first, last__gte=self.origin.hex_last).exists()
 
 
-def _how(phones: int, length: str, *, again: int, lost: int, missing: int) -> str:
+def _how(phones: int, length: str, *, again: int, lost: int, missing: int) -> Said:
+    count = f"{phones:,}"
     if not (again or lost or missing):
-        return f"All {phones:,} phones were served within {length}; none was held."
-    said = [f"{phones:,} phones were served within {length}."]
-    said += [f"Held first, then served: {again:,}."] if again else []
-    said += [f"Held and not back yet: {lost:,}."] if lost else []
-    said += [f"Live there and have not come: {missing:,}."] if missing else []
-    return " ".join(said)
+        return Said(
+            "All {count} phones were served within {length}; none was held.", count=count, length=length
+        )
+    said = Said("{count} phones were served within {length}.", count=count, length=length)
+    if again:
+        said = Said("{said} Held first, then served: {again}.", said=said, again=f"{again:,}")
+    if lost:
+        said = Said("{said} Held and not back yet: {lost}.", said=said, lost=f"{lost:,}")
+    if missing:
+        said = Said("{said} Live there and have not come: {missing}.", said=said, missing=f"{missing:,}")
+    return said
 
 
 def spell(length: timedelta) -> str:

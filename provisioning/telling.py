@@ -196,18 +196,18 @@ def of_incident(incident: Incident, *, now: datetime) -> list[User]:
     people, words = managers_in(incident.account), incident_words.describe(incident, now=now)
     since = sentences.when(incident.opened_at, incident.account.time_zone, now=now)
     lines = [
-        f"{incident.title}",
+        incident.told_title,
         "",
         _("{account}, since {since}.").format(account=incident.account, since=since)
         + f" {words.consequence}",
     ]
-    over = _("It is over: {how}").format(how=incident.how_ended)
+    over = _("It is over: {how}").format(how=incident.told_end)
     lines += [words.next or over]
     lines += ["", *(f"- {fact.label}: {fact.text}" for fact in words.facts[:MOST_FACTS])]
     page = f"{settings.PORTAL_URL}/incidents/{incident.code}/"
     lines += ["", _("What becomes known later, and a place for notes:"), page, ""]
     name = f"{incident.account_id} {incident.code}"
-    letter = Letter(About.INCIDENTS, incident.account, name, incident.title, "\n".join(lines))
+    letter = Letter(About.INCIDENTS, incident.account, name, incident.told_title, "\n".join(lines))
     if not people:
         _note_told(incident, [], now)
     return letters.put(letter, people, at=now)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import tenants
 from accounts.models import Account, AuditEntry
+from accounts.said import Said
 from provisioning import incidents
 from provisioning.models import Incident, Lock
 
@@ -104,8 +105,11 @@ def _join(row: Incident, account: Account, fresh: Sequence[Lock], now: datetime)
 
 
 def _title(phones: int, account: Account) -> str:
-    where = " all over the platform" if account.is_root() else ""
-    return f"Others are after the files of {phones:,} phones{where}."
+    if account.is_root():
+        return Said(
+            "Others are after the files of {phones} phones all over the platform.", phones=f"{phones:,}"
+        )
+    return Said("Others are after the files of {phones} phones.", phones=f"{phones:,}")
 
 
 def _evidence(locks: Sequence[Lock], state: dict[str, Any], account: Account) -> dict[str, Any]:
@@ -134,11 +138,14 @@ def _end(now: datetime) -> int:
         left = len(still & set(state["phones"]))
         if left and now - datetime.fromisoformat(state["last"]) < CALM:
             continue
-        how = (
-            f"No further phone in 24 hours. {left:,} of {len(state['phones']):,} are still under suspicion."
-            if left
-            else f"None of the {len(state['phones']):,} phones is under suspicion any more."
-        )
+        every = f"{len(state['phones']):,}"
+        how = Said("None of the {every} phones is under suspicion any more.", every=every)
+        if left:
+            how = Said(
+                "No further phone in 24 hours. {left} of {every} are still under suspicion.",
+                left=f"{left:,}",
+                every=every,
+            )
         incidents.end(row, how=how, now=now)
         ended += 1
     return ended

@@ -24,7 +24,7 @@ class StepShape(Shape):
 
     at = serializers.DateTimeField()
     what = serializers.ChoiceField(IncidentStep.What.choices)
-    said = serializers.CharField()
+    said = serializers.CharField(source="told")
     by = serializers.CharField(help_text="Who did it; empty: the product itself.")
 
 
@@ -44,10 +44,10 @@ class IncidentShape(Shape):
     account = AccountField()
     site = serializers.SerializerMethodField()
     network = serializers.SerializerMethodField()
-    title = serializers.CharField()
+    title = serializers.CharField(source="told_title")
     opened_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
-    how_ended = serializers.CharField()
+    how_ended = serializers.CharField(source="told_end")
 
     @extend_schema_field(serializers.UUIDField(allow_null=True))
     def get_site(self, row: Incident) -> str | None:

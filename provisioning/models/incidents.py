@@ -7,7 +7,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
+from accounts.said import Said
 from accounts.scope import ScopedQuerySet
+from accounts.speaking import told
 from devices.models import Site
 from provisioning.models.locks import network_or_none
 from security.networks import Network
@@ -22,7 +24,9 @@ class IncidentQuerySet(ScopedQuerySet):
 class Incident(models.Model):
     """A storm, a ban where phones live, a wave of suspicion, a silence: of one account, or of the platform.
 
-    `subject` names what it is about within its kind, so that the same trouble twice at once is one row.
+    `subject` names what it is about within its kind, so that the same trouble twice at once is one row. Its
+    texts stand in English; `evidence` has what they are made of: "said" those of the title and the evidence,
+    "steps" those of the timeline.
     """
 
     class Kind(models.TextChoices):
@@ -70,6 +74,23 @@ class Incident(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def told(self, text: str) -> str:
+        """One of its texts in the reader's language, where the product said it; a person's as it stands."""
+        for name in ("said", "steps"):
+            if text in (kept := self.evidence.get(name, {})):
+                return told(Said.unpacked(kept[text]))
+        return text
+
+    @property
+    def told_title(self) -> str:
+        """What happened, in the reader's language."""
+        return self.told(self.title)
+
+    @property
+    def told_end(self) -> str:
+        """How it ended, in the reader's language."""
+        return self.told(self.how_ended)
+
     @property
     def network(self) -> Network | None:
         """The network that it is about, if it is about one."""
@@ -97,3 +118,8 @@ class IncidentStep(models.Model):
 
     def __str__(self) -> str:
         return self.said
+
+    @property
+    def told(self) -> str:
+        """What it says, in the reader's language; a person's words as they stand."""
+        return self.said if self.by else self.incident.told(self.said)

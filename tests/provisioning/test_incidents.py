@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import tenants
 from accounts.models import Account, AuditEntry
 from accounts.refusals import Forbidden, Invalid, Refusal
+from accounts.said import Said
 from accounts.scope import Actor
 from provisioning import incident_words, incidents, publishing, telling
 from provisioning.models import Incident, IncidentStep
@@ -283,3 +284,23 @@ def test_every_kind_has_words(tree: Tree, now: datetime) -> None:
         assert words.consequence.endswith(".")
         assert words.next.endswith(".")
         assert words.icon
+
+
+def test_an_incident_keeps_what_its_texts_are_made_of(
+    tree: Tree, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads it reads it in his language, a person's words as they stand."""
+    facts = [[Said("Within"), Said("{seconds} s", seconds=54)], ["Asked at", "198.51.100.1"]]
+    row = opened(tree.acme, now, title=Said("{count} phones asked.", count=3), evidence={"facts": facts})
+    incidents.refresh(row, title=Said("{count} phones asked.", count=5), now=now + MINUTE)
+    incidents.note(row, by=tree.ana, said="Within", now=now + MINUTE)
+    incidents.end(row, how=Said("None was held."), now=now + 2 * MINUTE)
+    row = Incident.objects.get(pk=row.pk)
+
+    assert (row.title, row.how_ended) == ("5 phones asked.", "None was held.")
+    monkeypatch.setattr(translation._trans, "gettext", lambda text: f"⟦{text}⟧")  # type: ignore[attr-defined]
+    assert (row.told_title, row.told_end) == ("⟦5 phones asked.⟧", "⟦None was held.⟧")
+    said = [step.told for step in row.steps.order_by("pk")]
+    assert said == ["⟦3 phones asked.⟧", "⟦5 phones asked.⟧", "Within", "⟦None was held.⟧"]
+    shown = [(fact.label, fact.text) for fact in incident_words.describe(row, now=now).facts]
+    assert shown == [("⟦Within⟧", "⟦54 s⟧"), ("Asked at", "198.51.100.1")]

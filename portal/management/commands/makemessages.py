@@ -1,7 +1,7 @@
 """`makemessages -l de`: every text of the product, those of its tables too, into the language's catalogue."""
 
 import contextlib
-import re
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class BuildFile(makemessages.BuildFile):
     def work_path(self) -> str:
         if not self.is_templatized:
             return str(self.path)
-        return str(self.command.scratch / f"{re.sub(r'[^a-z0-9]+', '_', self.path.lower())}.py")
+        return str(self.command.scratch / f"{self.path.replace(os.sep, ' ')}.py")
 
     def postprocess_messages(self, msgs: str) -> str:
         return msgs.replace(self.work_path, self.path) if self.is_templatized else msgs
