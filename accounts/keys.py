@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +17,7 @@ from accounts.scope import Actor
 from accounts.tenants import role_fits
 
 MOST_NETWORKS = 50
+LONGEST = timedelta(days=3653)
 # A user sees his own phones; a key is nobody's owner and would see nothing, for ever.
 ROLES = tuple(role for role in Role if role is not Role.USER)
 
@@ -59,6 +60,8 @@ def make(
     refuse_deleted(account)
     if expires_at is not None and expires_at <= now:
         raise Invalid("expires_at", gettext("A key ends in the future."))
+    if expires_at is not None and expires_at > now + LONGEST:
+        raise Invalid("expires_at", gettext("A key ends within ten years, or never."))
     key = ApiKey(
         account=account,
         name=name,

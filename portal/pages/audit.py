@@ -136,9 +136,9 @@ def said(value: Any, zone: str, now: datetime) -> SafeString:
     if isinstance(value, str) and len(value) > len("2026-01-01T"):
         try:
             at = datetime.fromisoformat(value)
-        except ValueError:
+            return SafeString(sentences.when(at, zone, now=now)) if at.tzinfo else _data(value)
+        except (ValueError, OverflowError):  # no time, or one that the zone's calendar does not hold
             return _data(value)
-        return SafeString(sentences.when(at, zone, now=now)) if at.tzinfo else _data(value)
     return _data(value)
 
 

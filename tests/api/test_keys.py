@@ -35,6 +35,19 @@ def test_without_a_key_the_answer_says_how_to_send_one(world: World) -> None:
     assert answer.json()["code"] == "not-authenticated"
 
 
+def test_a_key_ends_within_ten_years_or_never(world: World) -> None:
+    ana, before = program(world.acme.key), ApiKey.objects.count()
+    body = {"account": "acme", "name": "Far", "role": "viewer"}
+
+    far = ana.post("/api/v1/api-keys/", body | {"expires_at": "9999-12-31T23:59:59Z"})
+    page = signed_in(world.ana).post("/keys/add/", body | {"expires_at": "9999-12-31"})
+
+    assert (far.status_code, far.json()["errors"][0]["attr"]) == (400, "expires_at")
+    assert "A key ends within ten years, or never." in page.content.decode()
+    assert ApiKey.objects.count() == before
+    assert signed_in(world.ana).get("/keys/").status_code == 200
+
+
 def test_a_key_acts_as_its_account_and_role(world: World) -> None:
     said = program(world.acme.key).get(ME).json()
 

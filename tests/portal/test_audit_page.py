@@ -124,6 +124,18 @@ def test_details_are_words_and_times_of_the_accounts_zone() -> None:
     assert shown(until, "Europe/Berlin").endswith("14:00 CET")
 
 
+@pytest.mark.parametrize("named", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_phone_that_is_named_like_the_end_of_time_breaks_no_page(
+    named: str, world: World, ana: Client
+) -> None:
+    audit.record(actor(world.ana), "device.changed", world.acme.phone, name={"old": "Desk", "new": named})
+
+    answer = ana.get("/audit/")
+
+    assert answer.status_code == 200
+    assert named in text_of(answer)
+
+
 def test_a_verb_is_found_by_its_words(world: World, ana: Client) -> None:
     audit.record(actor(world.ana), "device.taken-back", phone_of(world))
 

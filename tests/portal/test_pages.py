@@ -331,6 +331,15 @@ def test_an_old_form_is_said_in_our_look(world: World) -> None:
     assert "This form was too old" in text(answer)
 
 
+def test_what_is_too_much_at_once_is_said_in_our_look(world: World) -> None:
+    chosen = {"do": "unlock", "phone": ["0"] * 5000}
+
+    answer = signed_in(world.ana).post("/phones/bulk/", chosen)
+
+    assert answer.status_code == 400
+    assert "Nothing was changed. It may have been too much at once" in text(answer)
+
+
 def test_a_fault_is_said_in_our_look(world: World, monkeypatch: Any) -> None:
     monkeypatch.setattr("portal.pages.home.what_is_true", lambda request: 1 / 0)
     browser = signed_in(world.ana)
