@@ -92,7 +92,7 @@ def start(
     with transaction.atomic():
         if phones is None:
             phones = unlock_all.phones(account, filter or {})
-        chosen = list(phones.filter(below([account.path], "account__path")))
+        chosen = phones.filter(below([account.path], "account__path"))
         params = {"filter": filter or {}, **{name: value for name, value in wanted.items() if value}}
         return jobs.start(keeper, deed.kind, by=by, params=params, devices=chosen, now=now)
 

@@ -109,7 +109,7 @@ def start(wanted: Wanted, *, by: Actor, now: datetime | None = None) -> Job:
             )
         running.update(finished_at=now)
         params = {"wanted": asdict(wanted)}
-        return jobs.start(platform, KIND, by=by, params=params, devices=(), now=now)
+        return jobs.start_with(platform, KIND, by=by, params=params, items=(), now=now)
 
 
 def run(job_id: int) -> None:

@@ -88,7 +88,7 @@ def ask_many(
     with transaction.atomic():
         if phones is None:
             phones = unlock_all.phones(account, filter or {})
-        chosen = list(phones.filter(below([account.path], "account__path")))
+        chosen = phones.filter(below([account.path], "account__path"))
         params = {"reboot": reboot, "filter": filter or {}}
         return jobs.start(account, Job.Kind.RESYNC, by=by, params=params, devices=chosen, now=now)
 

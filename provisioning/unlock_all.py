@@ -68,7 +68,7 @@ def start(
     with transaction.atomic():
         if chosen is None:
             chosen = phones(account, filter or {})
-        devices = list(chosen.filter(below([account.path], "account__path")))
+        devices = chosen.filter(below([account.path], "account__path"))
         params = {"for": span.as_json(), "filter": filter or {}}
         return jobs.start(account, Job.Kind.UNLOCK_ALL, by=by, params=params, devices=devices, now=now)
 
