@@ -58,6 +58,7 @@ def test_a_phone_of_a_new_account_has_every_protection_that_its_family_can(tree:
     assert phone_settings([phone])[phone.pk].hardening == frozenset(HARDENING)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("family", "model"), MODELS)
 def test_a_protection_that_cannot_be_costs_its_weight_and_says_why(
     family: str, model: str, settings: Settings
