@@ -43,9 +43,9 @@ QUICKLY, SLOWLY = 4, 20
 ON_ITS_WAY = timedelta(minutes=15)  # after its unlock or its last step; then there is no hurry any more
 
 
-@dataclass(frozen=True, slots=True)
-class MyPhone:
-    """A phone as its owner sees it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedPhone:
+    """A phone as somebody sees it who waits for it: what it does in plain words, and what to do with it."""
 
     device: Device
     case: str
@@ -56,16 +56,22 @@ class MyPhone:
     quiet: Lapse | None
     until: datetime | None
     started: datetime | None
-    would_end: datetime
-    scoped_to: Network | None
-    others: list[str]
-    offers: str
     zone: str
-    extensions: str
     restart: str
     waiting: str
     lines: list[Said]
     again: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MyPhone(FollowedPhone):
+    """The same as its owner sees it, with the button that he has."""
+
+    would_end: datetime
+    scoped_to: Network | None
+    others: list[str]
+    offers: str
+    extensions: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Unlock links: a manager makes and ends them; whoever holds one lets the phone set itself up again."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
@@ -23,14 +22,13 @@ from accounts.guards import PageRequest, View, needs, refused_into
 from accounts.refusals import Refusal
 from accounts.roles import Power
 from devices.models import Device
-from portal.my_words import Said, link_refusal_words, said
-from portal.pages.my_phones import BADGES, case_of, heard_at, look_again
+from portal.my_words import link_refusal_words, said
+from portal.pages.my_phones import BADGES, FollowedPhone, case_of, heard_at, look_again
 from portal.pages.phone_frame import find_phone, frame_of
 from portal.pages.rows import phone_rows
 from portal.restart_words import restart_words, waiting_words
 from provisioning import live_lines, unlock_links
 from provisioning.models import Lock, UnlockLink
-from provisioning.quiet_phones import Lapse
 from security.networks import origin_of, parse_address
 
 STOP_ASKING = 286  # what htmx takes as the last answer to a question that it repeats
@@ -95,26 +93,6 @@ def end(request: PageRequest, code: UUID, link: UUID) -> HttpResponse:
 # --- the holder's side -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedPhone:
-    """A phone as the holder of its link sees it: what My phones says of it, and no more."""
-
-    device: Device
-    case: str
-    look: str
-    badge: str
-    place: str
-    heard_at: datetime | None
-    quiet: Lapse | None
-    until: datetime | None
-    started: datetime | None
-    zone: str
-    restart: str
-    waiting: str
-    lines: list[Said]
-    again: int
-
-
 def private(view: View[[str]]) -> View[[str]]:
     """Nothing keeps the page, no search engine lists it, and no other site learns its address."""
 
@@ -172,7 +150,7 @@ def what_is_true(found: UnlockLink, address: str | None, now: datetime) -> dict[
     }
 
 
-def followed(found: UnlockLink, address: str | None, now: datetime) -> LinkedPhone:
+def followed(found: UnlockLink, address: str | None, now: datetime) -> FollowedPhone:
     """The phone since its link was used."""
     device: Device = found.device
     row = phone_rows([device], now)[0]
@@ -181,7 +159,7 @@ def followed(found: UnlockLink, address: str | None, now: datetime) -> LinkedPho
     lines = live_lines.lines_of([device], addresses=addresses, now=now, since=found.used_at)[device.pk]
     case = case_of(row, lines)
     look, words = BADGES[case]
-    return LinkedPhone(
+    return FollowedPhone(
         device=device,
         case=case,
         look=look,
