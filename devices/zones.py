@@ -6,6 +6,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from accounts.said import Said
+
 _TABLE = Path(__file__).parent / "zones.toml"
 _NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+\-]+>)"
 _OFFSET = r"[+\-]?\d{1,3}(?::\d{2}){0,2}"
@@ -52,7 +54,7 @@ def zone(name: str) -> Zone:
     """Return the zone; ValueError for a name that is not in the table."""
     rule = _rules().get(name)
     if rule is None:
-        raise ValueError(f"{name!r} is no time zone of the table")
+        raise ValueError(Said("{name!r} is no time zone of the table", name=name))
     return _parse(name, rule)
 
 

@@ -12,6 +12,7 @@ from provisioning import (
     clones,
     coming_over,
     describing,
+    entering,
     hardening,
     incident_words,
     keeping,
@@ -33,6 +34,7 @@ def words() -> Iterator[tuple[str, str]]:
     yield from _of("devices/definitions.py", Group)
     yield from _of("devices/levels.py", Level)
     yield from _of("devices/appearances.py", appearances.KINDS.values())
+    yield from _of("provisioning/entering.py", (entering.ELSEWHERE,))
     yield from _of("provisioning/policies.py", (policy.called for policy in policies.POLICIES.values()))
     for policy in policy_words.WORDS.values():
         yield from _of("provisioning/policy_words.py", (policy.means, *policy.choices.values()))

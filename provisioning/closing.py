@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices.models import Holiday, Site
 from provisioning import opening_hours
 
@@ -46,7 +47,7 @@ def set_hours(site: Site, *, by: Actor, lines: Sequence[str], now: datetime | No
     try:
         week = opening_hours.read(lines)
     except ValueError as error:
-        raise Invalid("opening", str(error)) from error
+        raise Invalid("opening", told(error.args[0])) from error
     with transaction.atomic():
         site = Site.objects.select_for_update(of=("self",)).select_related("account").get(pk=site.pk)
         before = site.opening

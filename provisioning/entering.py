@@ -18,6 +18,7 @@ from accounts.models import Account, AuditEntry, Membership, User
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices import holding, secrets
 from devices.appearances import check_model, partners
 from devices.catalog import Model, catalog
@@ -142,7 +143,7 @@ def save_with_mac(device: Device) -> None:
 
 def elsewhere() -> Refusal:
     """E10's refusal: the same words whoever holds the MAC."""
-    return Refusal("E10", ELSEWHERE, code="active-elsewhere", field="mac")
+    return Refusal("E10", gettext(ELSEWHERE), code="active-elsewhere", field="mac")
 
 
 @contextmanager
@@ -276,7 +277,7 @@ def read_mac(text: str) -> str:
     try:
         return parse_mac(text)
     except ValueError as error:
-        raise Invalid("mac", str(error)) from error
+        raise Invalid("mac", told(error.args[0])) from error
 
 
 def _read_family(text: str) -> str:
@@ -285,8 +286,10 @@ def _read_family(text: str) -> str:
     if code in families:
         return code
     near = difflib.get_close_matches(code, families, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(families)}."
-    raise Invalid("family", gettext("There is no family {text!r}. {hint}").format(text=text, hint=hint))
+    said = gettext("There is no family {text!r}. Known are {near}.")
+    if near:
+        said = gettext("There is no family {text!r}. Did you mean {near}?")
+    raise Invalid("family", said.format(text=text, near=", ".join(near or families)))
 
 
 def read_model(family: str, text: str) -> Model:
@@ -296,10 +299,10 @@ def read_model(family: str, text: str) -> Model:
     if found is not None:
         return found
     near = difflib.get_close_matches(text.strip().upper(), vendor.models, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise Invalid(
-        "model", gettext("{name} has no model {text!r}.{hint}").format(name=vendor.name, text=text, hint=hint)
-    )
+    said = gettext("{name} has no model {text!r}.")
+    if near:
+        said = gettext("{name} has no model {text!r}. Did you mean {near}?")
+    raise Invalid("model", said.format(name=vendor.name, text=text, near=" / ".join(near)))
 
 
 def _read_owner(account: Account, owner: User | None) -> User | None:

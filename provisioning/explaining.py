@@ -7,6 +7,7 @@ from django.utils.translation import gettext
 
 from accounts.refusals import Invalid
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices.mac import parse_mac
 from devices.models import Device
 from devices.user_agent import parse_agent, product_name
@@ -122,7 +123,7 @@ def _mac(text: str) -> str:
     try:
         return parse_mac(text)
     except ValueError as error:
-        raise Invalid("mac", str(error)) from error
+        raise Invalid("mac", told(error.args[0])) from error
 
 
 def _address(given: str | int) -> int:
@@ -131,4 +132,4 @@ def _address(given: str | int) -> int:
     try:
         return parse_address(given)
     except AddressError as error:
-        raise Invalid("address", str(error)) from error
+        raise Invalid("address", told(error.args[0])) from error

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from accounts.said import Said
+
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ALL_DAY = "all day"
 MIDNIGHT = 1440
@@ -18,7 +20,7 @@ def read(lines: Sequence[str]) -> Week | None:
     A span that ends before it begins goes on after midnight.
     """
     if len(lines) != len(DAYS):
-        raise ValueError("a week has seven days.")
+        raise ValueError(Said("a week has seven days."))
     if not any(line.strip() for line in lines):
         return None
     week: Week = [[] for _ in DAYS]
@@ -55,11 +57,13 @@ def _spans(line: str, day: str) -> list[tuple[int, int]]:
     for part in line.split(","):
         fits = _SPAN.fullmatch(part)
         if fits is None:
-            raise ValueError(f"{day}: {part.strip()!r} is no span such as 07:00-19:00.")
+            raise ValueError(
+                Said("{day}: {span!r} is no span such as 07:00-19:00.", day=day, span=part.strip())
+            )
         hours = [int(text) for text in fits.groups()]
         opens, closes = hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]
         if max(hours[1], hours[3]) > 59 or opens >= MIDNIGHT or closes > MIDNIGHT or opens == closes:
-            raise ValueError(f"{day}: {part.strip()!r} is no span of a day.")
+            raise ValueError(Said("{day}: {span!r} is no span of a day.", day=day, span=part.strip()))
         found.append((opens, closes))
     return found
 

@@ -15,6 +15,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices.definitions import SETTINGS
 from devices.models import Site, SiteNetwork
 from provisioning import publishing
@@ -183,7 +184,7 @@ def _parse(text: str) -> Network:
     try:
         return parse_network(text)
     except AddressError as error:
-        raise Invalid("networks", str(error)) from error
+        raise Invalid("networks", told(error.args[0])) from error
 
 
 def _read_networks(texts: Sequence[str], account: Account, by: Actor) -> list[Network]:
@@ -199,8 +200,8 @@ def _read_networks(texts: Sequence[str], account: Account, by: Actor) -> list[Ne
     for text in texts:
         network = _parse(text)
         if network.prefix < (narrow_v4 if network.is_v4 else narrow_v6):
-            words = f"{network} is too wide: an IPv4 /{narrow_v4} or IPv6 /{narrow_v6} at most."
-            raise Invalid("networks", words)
+            said = gettext("{network} is too wide: an IPv4 /{v4} or IPv6 /{v6} at most.")
+            raise Invalid("networks", said.format(network=network, v4=narrow_v4, v6=narrow_v6))
         if not settings.LATCHKEY_TRIAL and not is_public(network):
             raise Invalid(
                 "networks",

@@ -36,7 +36,7 @@ def propose(
     why = cleaning.needed("reason", reason, gettext("The reason"), longest=300)
     if not timedelta(0) < length <= LONGEST:
         raise Invalid("ends_at", gettext("It lasts at most a year."), rule="B8")
-    _check_width(network, SUPPORT_V4, SUPPORT_V6, "nobody grants more")
+    _check_width(network, SUPPORT_V4, SUPPORT_V6, gettext("nobody grants more"))
     if not is_public(network):
         raise Invalid(
             "network", gettext("{network} is no public network.").format(network=network), rule="B8"
@@ -96,7 +96,7 @@ def grant(row: AllowedNetwork, *, by: Actor, now: datetime | None = None) -> All
                 code="already",
             )
         if not may_grant(row, by):
-            _check_width(row.network, RESELLER_V4, RESELLER_V6, "platform support grants more")
+            _check_width(row.network, RESELLER_V4, RESELLER_V6, gettext("platform support grants more"))
         _refuse_conflicts(row.network, now)
         return _grant(row, by, now)
 

@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from accounts.said import Said
+
 _V4 = 0xFFFF << 32
 _V4_LAST = _V4 | 0xFFFFFFFF
 
@@ -69,7 +71,7 @@ def parse_address(text: str) -> int:
     try:
         parsed = ipaddress.ip_address(bare)
     except ValueError as error:
-        raise AddressError(f"{text!r} is not an IP address.") from error
+        raise AddressError(Said("{given!r} is not an IP address.", given=text)) from error
     return _V4 | int(parsed) if parsed.version == 4 else int(parsed)
 
 
@@ -100,7 +102,7 @@ def parse_network(text: str) -> Network:
     try:
         parsed = ipaddress.ip_network(text.strip())
     except ValueError as error:
-        raise AddressError(f"{text!r} is not a network: {error}.") from error
+        raise AddressError(Said("{given!r} is not a network: {why}.", given=text, why=str(error))) from error
     first, last = int(parsed.network_address), int(parsed.broadcast_address)
     if parsed.version == 6 and first >= _V4 and last <= _V4_LAST:
         return Network(first, last)
@@ -112,7 +114,9 @@ def parse_origin(text: str) -> Network:
     if "/" in text:
         network = parse_network(text)
         if network != origin_of(network.first):
-            raise AddressError(f"{text!r} is not one origin: an IPv4 address or an IPv6 /64.")
+            raise AddressError(
+                Said("{given!r} is not one origin: an IPv4 address or an IPv6 /64.", given=text)
+            )
         return network
     return origin_of(parse_address(text))
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.guards import PageRequest, needs, signed_in
 from accounts.roles import Power
+from accounts.speaking import told
 from portal.pages.presence import presence_of
 from provisioning import checking, standing, unblocking, unknown_phones
 from provisioning.gate import Outcome
@@ -46,7 +47,7 @@ def addresses(request: PageRequest) -> HttpResponse:
         try:
             context |= checked(asked, request, now)
         except AddressError as error:
-            messages.error(request, str(error))
+            messages.error(request, told(error.args[0]))
     return render(request, "provisioning/addresses.html", context)
 
 
@@ -103,7 +104,7 @@ def unblock(request: PageRequest) -> HttpResponse:
     try:
         ban = unblocking.unblock(asked, by=request.actor)
     except AddressError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error.args[0]))
         return redirect("home")
     messages.success(
         request,

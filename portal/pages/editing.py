@@ -13,6 +13,7 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account, Membership, User
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices.catalog import catalog
 from devices.mac import parse_mac
 from devices.models import Device, Site
@@ -124,7 +125,7 @@ class AddForm(ChangeForm):
         try:
             return parse_mac(self.cleaned_data["mac"])
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(told(error.args[0])) from error
 
 
 @needs(Power.EDIT_DEVICES)

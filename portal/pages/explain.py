@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.roles import Power
+from accounts.speaking import told
 from devices.mac import parse_mac
 from provisioning import explaining
 from security.networks import AddressError, parse_address, show_address
@@ -37,13 +38,13 @@ class ExplainForm(forms.Form):
         try:
             return parse_mac(self.cleaned_data["mac"])
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(told(error.args[0])) from error
 
     def clean_address(self) -> str:
         try:
             return show_address(parse_address(self.cleaned_data["address"]))
         except AddressError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(told(error.args[0])) from error
 
 
 @needs(Power.SEE_ACCOUNT)

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts.refusals import Invalid
+from accounts.speaking import told
 from provisioning import locking
 from security.networks import AddressError, Network, parse_network, parse_origin
 
@@ -23,7 +24,7 @@ def read_origin(text: str) -> Network:
     try:
         return parse_origin(text)
     except AddressError as error:
-        raise forms.ValidationError(str(error)) from error
+        raise forms.ValidationError(told(error.args[0])) from error
 
 
 def said_origin(text: str) -> Network | None:
@@ -31,7 +32,7 @@ def said_origin(text: str) -> Network | None:
     try:
         return parse_origin(text) if text else None
     except AddressError as error:
-        raise Invalid("origin", str(error)) from error
+        raise Invalid("origin", told(error.args[0])) from error
 
 
 class NetworkField(forms.CharField):
@@ -46,7 +47,7 @@ class NetworkField(forms.CharField):
         try:
             return parse_network(text)
         except AddressError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(told(error.args[0])) from error
 
 
 class SpanForm(forms.Form):

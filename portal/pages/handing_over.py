@@ -15,6 +15,7 @@ from accounts.models import Account
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.scope import Actor
+from accounts.speaking import told
 from devices.catalog import catalog
 from devices.mac import parse_mac, pretty
 from devices.models import Device
@@ -76,7 +77,7 @@ class SwapForm(forms.Form):
         try:
             return parse_mac(self.cleaned_data["mac"])
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(told(error.args[0])) from error
 
 
 @needs(Power.EDIT_DEVICES)

@@ -18,6 +18,7 @@ from accounts.filtering import OfAccount, YesNo
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
+from accounts.speaking import told
 from provisioning import checking, unblocking
 from provisioning.api.fields import AddressField
 from provisioning.gate import KeyKind
@@ -33,7 +34,7 @@ class NetworkField(serializers.CharField):
         try:
             return parse_network(super().to_internal_value(data)[:60])
         except AddressError as error:
-            raise serializers.ValidationError(str(error), code="bad-network") from error
+            raise serializers.ValidationError(told(error.args[0]), code="bad-network") from error
 
     def to_representation(self, value: Any) -> str:
         return str(value)
@@ -161,7 +162,9 @@ class IpCheck(APIView):
         try:
             found = checking.check(asked, by=actor, now=timezone.now())
         except AddressError as error:
-            raise serializers.ValidationError({"address": [str(error)]}, code="bad-address") from error
+            raise serializers.ValidationError(
+                {"address": [told(error.args[0])]}, code="bad-address"
+            ) from error
         if found is None:
             raise exceptions.NotFound
         return Response(CheckShape(_shaped(found), context={"request": request}).data)

@@ -16,6 +16,7 @@ from accounts.models import Account, Membership, User
 from accounts.roles import Power
 from accounts.scope import below
 from accounts.shapes import AccountField, CodeField, LineField, Shape
+from accounts.speaking import told
 from devices.api import OfFamily
 from devices.mac import parse_mac
 from devices.models import Device, Profile, Site
@@ -143,7 +144,7 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
         try:
             return rows.filter(mac=parse_mac(value))
         except ValueError as error:
-            raise serializers.ValidationError({"mac": [str(error)]}, code="bad-mac") from error
+            raise serializers.ValidationError({"mac": [told(error.args[0])]}, code="bad-mac") from error
 
     def by_state(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
         """By what the lock is now: an unlock that is over is a lock again before the sweep says so (R8)."""

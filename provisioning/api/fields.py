@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.refusals import Refusal
 from accounts.shapes import Shape
+from accounts.speaking import told
 from devices.mac import parse_mac
 from provisioning.spans import Span
 from security.networks import AddressError, Network, parse_address, parse_origin, show_address
@@ -20,7 +21,7 @@ class MacField(serializers.CharField):
         try:
             return parse_mac(super().to_internal_value(data))
         except ValueError as error:
-            raise serializers.ValidationError(str(error), code="bad-mac") from error
+            raise serializers.ValidationError(told(error.args[0]), code="bad-mac") from error
 
 
 class OriginField(serializers.CharField):
@@ -30,7 +31,7 @@ class OriginField(serializers.CharField):
         try:
             return parse_origin(super().to_internal_value(data))
         except AddressError as error:
-            raise serializers.ValidationError(str(error), code="bad-address") from error
+            raise serializers.ValidationError(told(error.args[0]), code="bad-address") from error
 
 
 class AddressField(serializers.CharField):
@@ -40,7 +41,7 @@ class AddressField(serializers.CharField):
         try:
             return show_address(parse_address(super().to_internal_value(data)))
         except AddressError as error:
-            raise serializers.ValidationError(str(error), code="bad-address") from error
+            raise serializers.ValidationError(told(error.args[0]), code="bad-address") from error
 
 
 @extend_schema_field(
