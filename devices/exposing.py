@@ -45,7 +45,10 @@ def shown_on(rows: Iterable[Extension]) -> list[int]:
 def mark(extension: Extension, *, by: Actor, why: str = "", now: datetime | None = None) -> Extension:
     """Say that the secret may be known to others; an earlier mark stays (E15, a click)."""
     _needs(by, extension)
-    why = cleaning.one_line("why", why, longest=LONGEST_WHY) or f"Said by {by.label}"[:LONGEST_WHY]
+    why = (
+        cleaning.one_line("why", why, longest=LONGEST_WHY)
+        or gettext("Said by {who}").format(who=by.label)[:LONGEST_WHY]
+    )
     with transaction.atomic():
         extension = extensions.locked(extension)
         expose([extension], by=by, why=why, now=now or timezone.now())

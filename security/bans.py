@@ -48,7 +48,7 @@ def end(ban: Ban, *, by: Actor, rule: str, reason: str, now: datetime) -> Ban:
         raise Refusal(
             rule,
             gettext("It is over already: {network} is not {kind}.").format(
-                network=ban.network, kind=ban.kind
+                network=ban.network, kind=ban.get_kind_display().lower()
             ),
             code="over",
         )
@@ -92,7 +92,7 @@ def _keep_out(
             raise Refusal(
                 "B3",
                 gettext("{network} is {kind} until {end}; lift that first.").format(
-                    network=standing.network, kind=kind, end=end
+                    network=standing.network, kind=kind.label.lower(), end=end
                 ),
                 code="already",
             )

@@ -118,7 +118,7 @@ def _details(details: dict[str, Any], zone: str, now: datetime) -> Iterator[tupl
     for name, value in details.items():
         if value in (None, "", [], {}):
             continue
-        yield str(DETAILS.get(name, name)), said(value, zone, now)
+        yield _name(name), said(value, zone, now)
 
 
 def said(value: Any, zone: str, now: datetime) -> SafeString:
@@ -129,7 +129,7 @@ def said(value: Any, zone: str, now: datetime) -> SafeString:
     if isinstance(value, bool):
         return SafeString(gettext("yes") if value else gettext("no"))
     if isinstance(value, dict):
-        parts = ((DETAILS.get(key, key), said(inner, zone, now)) for key, inner in value.items())
+        parts = ((_name(key), said(inner, zone, now)) for key, inner in value.items())
         return format_html_join(", ", "{}: {}", parts)
     if isinstance(value, list):
         return format_html_join(", ", "{}", ((said(inner, zone, now),) for inner in value))
@@ -140,6 +140,10 @@ def said(value: Any, zone: str, now: datetime) -> SafeString:
         except (ValueError, OverflowError):  # no time, or one that the zone's calendar does not hold
             return _data(value)
     return _data(value)
+
+
+def _name(name: str) -> SafeString | str:
+    return str(DETAILS[name]) if name in DETAILS else _data(name)
 
 
 def _data(value: object) -> SafeString:

@@ -78,7 +78,7 @@ WIDGETS: Mapping[str, Mapping[str, str]] = {
     "value": {"autocomplete": "off"},
     "label": {"autocomplete": "off"},
     "ring": {},
-    "line": {"class": "input short", "inputmode": "numeric", "placeholder": "first"},
+    "line": {"class": "input short", "inputmode": "numeric", "placeholder": gettext_lazy("first")},
 }
 
 

@@ -54,6 +54,7 @@ class NewProfileForm(ProfileForm):
         Account.objects.none(),
         to_field_name="slug",
         empty_label=None,
+        label=gettext_lazy("Account"),
         help_text=gettext_lazy("Phones of this account and of those below it can have the profile."),
     )
     field_order = ("account", "name", "model")
