@@ -86,12 +86,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left)
     patience, place = dict[str, float](), dict[str, int]()
     for item in kept:
-        scope = _scope(item.nodeid)
+        scope = scope_of(item.nodeid)
         patience[scope] = max(patience.get(scope, 0.0), _patience(item))
         place.setdefault(scope, len(place))
 
     def order(item: pytest.Item) -> tuple[bool, bool, float, int, float]:
-        scope, folder = _scope(item.nodeid), _folder(item)
+        scope, folder = scope_of(item.nodeid), _folder(item)
         return folder not in TOGETHER, folder not in FIRST, -patience[scope], place[scope], -_patience(item)
 
     items[:] = sorted(kept, key=order)
@@ -126,7 +126,8 @@ TOGETHER = {"e2e", "stories"}
 FIRST = TOGETHER | {"attacks", "browser"}  # what takes longest
 
 
-def _scope(nodeid: str) -> str:
+def scope_of(nodeid: str) -> str:
+    """What goes to one process as a whole."""
     file = nodeid.split("::")[0]
     folder = file.removeprefix("tests/").split("/")[0]
     return folder if folder in TOGETHER else file
@@ -139,7 +140,7 @@ class _ByFile(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return _scope(nodeid)
+        return scope_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

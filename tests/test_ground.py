@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from tests.conftest import NOON
+from tests.conftest import NOON, scope_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,6 +37,19 @@ def test_sqlite_commits_durably(db: None) -> None:
         cursor.execute("PRAGMA synchronous")
         assert cursor.fetchone() == (2,)
     assert settings.DATABASES["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+@pytest.mark.parametrize(
+    ("case", "one", "other", "together"),
+    [
+        ("a file's tests share its browser", "browser/test_a.py::one", "browser/test_a.py::two[b::c]", True),
+        ("each file to whoever is free", "browser/test_a.py::one", "browser/test_b.py::one", False),
+        ("a folder that shares an installation", "e2e/test_a.py::one", "e2e/test_b.py::one", True),
+        ("another installation", "e2e/test_a.py::one", "stories/test_a.py::one", False),
+    ],
+)
+def test_what_one_process_gets_as_a_whole(case: str, one: str, other: str, together: bool) -> None:
+    assert (scope_of(f"tests/{one}") == scope_of(f"tests/{other}")) is together, case
 
 
 def collected(run: str, *paths: str) -> set[str]:
