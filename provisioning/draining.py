@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import Account
-from devices.models import Device
+from devices.models import Device, SiteNetwork
 from devices.user_agent import parse_agent
 from provisioning import (
     approvals,
@@ -169,8 +170,27 @@ def _event(note: wire.Note, device: Device, former: int | None) -> DeviceEvent:
         agent=note.agent[:256],
         file=note.file[:120],
         count=note.count,
-        details={name: True for name in flags if getattr(note, name)},
+        details={name: True for name in flags if getattr(note, name)} | _case(note, device),
     )
+
+
+def _case(note: wire.Note, device: Device) -> dict[str, str]:
+    """Which of R6's several reasons it was, where it was not that the phone is locked to another place."""
+    lock, address = device.lock, int(note.address, 16)
+    if (note.rule, note.outcome) != ("R6", "refused"):
+        return {}
+    if not lock.bound_first and lock.bound_site_id is None:
+        return {"case": "unbound"}
+    if note.key:  # what counts against an address comes from elsewhere
+        return {}
+    where = Q(first__lte=f"{address:032x}", last__gte=f"{address:032x}")
+    if lock.bound_site_id is not None:
+        at_home = SiteNetwork.objects.filter(where, site=lock.bound_site_id).exists()
+    else:
+        at_home = lock.bound_first <= f"{address:032x}" <= lock.bound_last
+    if not at_home:
+        return {}
+    return {"case": "shared" if facts.is_shared(address, facts.aware(note.at)) else "often"}
 
 
 def _follow_up(note: wire.Note, device: Device, now: datetime) -> None:

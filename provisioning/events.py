@@ -79,8 +79,9 @@ def described(event: DeviceEvent, *, now: datetime | None = None) -> Described:
     """The line with its sentence and what comes next; times stand in the zone of the phone's account."""
     if event.what == "request":
         places = {"address": event.address, "agent": event.agent, "file": event.file, "mac": event.mac}
-        sentence = sentences.sentence(event.rule, event.outcome, **places)
-        remedy = sentences.remedy(event.rule, event.outcome, address=event.address)
+        case = str(event.details.get("case", ""))
+        sentence = sentences.sentence(event.rule, event.outcome, case=case, **places)
+        remedy = sentences.remedy(event.rule, event.outcome, case=case, address=event.address)
     else:
         sentence, remedy = sentences.happened(event.what, **_places(event, now or timezone.now())), ""
     return Described(

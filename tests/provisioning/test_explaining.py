@@ -12,13 +12,15 @@ from accounts.models import Account
 from accounts.refusals import Invalid
 from accounts.scope import NOBODY, Actor
 from devices.models import Device
-from provisioning import approvals, claims, explaining, locking, windows
+from provisioning import approvals, claims, events, explaining, locking, windows
 from provisioning.explaining import Explanation, explain
 from provisioning.locking import Span
 from provisioning.models import Claim, DeviceEvent, Lock, Token
+from provisioning.sentences import ONCE, remedy, sentence
 from security.networks import parse_address
 from tests.factories import AWAY, ELSEWHERE, HOME, banned, make_phone, origin, proved
 from tests.provisioning.making import request
+from tests.provisioning.notes import drain, tried
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -147,6 +149,29 @@ def test_a_shared_home_proves_nothing(locked: Device, globex: Account, ana: Acto
     assert ask(locked, HOME, by=ana).sentence == (
         f"The phone is locked to {HOME}. Phones of others live there too, so being there proves nothing."
     )
+
+
+def test_the_log_says_the_same_reason(locked: Device, globex: Account, ana: Actor, eve: Actor) -> None:
+    """A phone that asks from the very place it is locked to is not locked to another place."""
+    proved(locked, HOME)
+    now, unbound = timezone.now(), make_phone(locked.account, by=ana)
+    Lock.objects.filter(pk=unbound.pk).update(state="locked", bound_first="", bound_last="")
+
+    drain(tried(locked, HOME, now, key=""), tried(locked, AWAY, now), tried(unbound, AWAY, now), now=now)
+    proved(make_phone(globex, by=eve), HOME)
+    drain(tried(locked, HOME, now + HOUR, key=""), now=now + HOUR)
+
+    lines = [events.described(event) for event in DeviceEvent.objects.filter(rule="R6", what="request")]
+    assert {(line.address, line.sentence, line.next) for line in lines} == {
+        (HOME, sentence("R6", "refused", case="often"), remedy("R6", "refused", case="often")),
+        (HOME, f"Phones of others live at {HOME} too, so being there proves nothing.", ONCE),
+        (AWAY, sentence("R6", "refused", address=AWAY), ONCE),
+        (
+            AWAY,
+            sentence("R6", "refused", case="unbound", address=AWAY),
+            remedy("R6", "refused", case="unbound"),
+        ),
+    }
 
 
 def test_under_suspicion_the_unlock_does_not_count(locked: Device, ana: Actor) -> None:
