@@ -1,5 +1,6 @@
 """A phone's overview: what is true of it, and what of that comes again by itself."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from devices import appearances
 from devices.appearances import KeyRow
 from devices.phone import KeyKind
 from provisioning import claims, locking
-from provisioning.models import Lock
+from provisioning.models import Approval, Lock
 from provisioning.spans import Span
 from tests.portal.reading import said
 from tests.provisioning.making import request
@@ -41,6 +42,21 @@ def test_the_verdict_comes_again_with_what_changes_with_it(world: World) -> None
     assert news.count('hx-swap-oob="true"') == 3
     assert "Unlocked" in news
     assert "Locks again on" in news
+
+
+def test_tries_from_several_places_are_not_counted_for_the_last_one(world: World) -> None:
+    phone, ana = world.acme.phone, signed_in(world.ana)
+    Approval.objects.filter(device=phone).update(tries=20)
+
+    page = said(ana.get(f"/phones/{phone.code}/"))
+
+    assert re.search(r"20 times it has asked from elsewhere and was refused, last from [0-9.]+, ", page)
+
+
+def test_ones_own_address_leads_to_what_stands_against_it(world: World) -> None:
+    page = text(signed_in(world.ana).get("/phones/"))
+
+    assert re.search(r'You are at <a class="mono" href="/addresses/">[0-9.]+</a>', page)
 
 
 def test_every_button_of_the_verdict_can_have_the_focus_back(world: World) -> None:
