@@ -11,7 +11,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include(("portal.api_urls", "v1"))),
     # Passwords are changed by one door, which tells their owner.
-    path("staff/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    path(
+        "staff/password_change/",
+        RedirectView.as_view(pattern_name="account_change_password"),
+        name="account_staff_password",
+    ),
     path("staff/", admin.site.urls),
 ]
 handler500 = "portal.pages.acting.fault"
