@@ -9,6 +9,7 @@ import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry
@@ -42,6 +43,14 @@ def bens(world: World) -> Client:
 
 
 @pytest.mark.rule("E2")
+def test_an_end_user_finds_his_passkeys_sessions_and_password(world: World, bens: Client) -> None:
+    page = text(bens.get("/my-phones/"))
+
+    for name in ("mfa_index", "usersessions_list", "account_change_password"):
+        assert f'href="{reverse(name)}"' in page
+        assert bens.get(reverse(name)).status_code in (200, 302)  # or first who he is
+
+
 def test_after_the_button_the_lines_appear_in_the_owners_words(world: World, bens: Client) -> None:
     phone = world.acme.phone
     bens.post(f"/my-phones/{phone.code}/allow/")
