@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -72,7 +73,7 @@ class RowForm(forms.Form):
         return kept
 
 
-WIDGETS: Mapping[str, Mapping[str, str]] = {
+WIDGETS: Mapping[str, Mapping[str, str | Promise]] = {
     "position": {"class": "input short", "inputmode": "numeric"},
     "kind": {},
     "value": {"autocomplete": "off"},
