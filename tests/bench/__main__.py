@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from tests.bench import attacks, pages, private_url, refusals, silence, storm, what_if
+from tests.bench import attacks, pages, phone_import, private_url, refusals, silence, storm, what_if
 
 TRIALS = {
     "attacks": attacks,
+    "import": phone_import,
     "pages": pages,
     "private": private_url,
     "refusals": refusals,
