@@ -1,6 +1,5 @@
 """What is killed, flushed or stopped comes back by itself, and nothing wrong is said meanwhile."""
 
-import json
 import os
 import re
 import signal
@@ -122,11 +121,5 @@ def kill_store(household: Household) -> None:
 
 def store_url(household: Household) -> str:
     """Where the installation's own store listens."""
-    told = household.command(
-        "shell",
-        "-v",
-        "0",
-        "-c",
-        "from django.conf import settings; import json; print(json.dumps(settings.REDIS_URL))",
-    )
-    return str(json.loads(told.stdout.strip().splitlines()[-1]))
+    script = "from django.conf import settings; import json; print(json.dumps(settings.REDIS_URL))"
+    return str(household.read(script))
