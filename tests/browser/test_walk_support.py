@@ -30,7 +30,7 @@ def test_support_looks_at_an_address_and_lifts_its_ban(town: World, sign_in: Sig
     assert lifted.lifted_by.startswith(town.sam.name)
     assert AuditEntry.objects.filter(verb="address.unbanned", user=town.sam).count() == 1
     page.get_by_role("link", name="Audit", exact=True).click()
-    expect(page.get_by_text("Address unbanned")).to_be_visible()
+    expect(page.get_by_text("Ban on an address lifted")).to_be_visible()
 
 
 @pytest.fixture
