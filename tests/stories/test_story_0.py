@@ -91,17 +91,15 @@ class Campus:
     def told(self, address: str, since: float) -> dict[str, Any]:
         """What the rows say."""
         script = f"from tests.stories.campus import tell; tell({address!r}, {since!r})"
-        told = self.home.command("shell", "-v", "0", "-c", script)
-        assert told.returncode == 0, told.stderr
-        facts: dict[str, Any] = json.loads(told.stdout.strip().splitlines()[-1])
-        return facts
+        return dict(self.home.read(script))
 
     def drained(self, address: str, since: float, phones: int) -> dict[str, Any]:
         """The same, once all check-ins are in the rows."""
         found = eventually(
             lambda: (facts := self.told(address, since))["checked_in"] >= phones and facts,
-            patience=90,
+            patience=180,
             what="the check-ins of all in the rows",
+            pause=0.5,
         )
         assert isinstance(found, dict)
         return found
@@ -128,9 +126,10 @@ def campus(
     assert told.returncode == 0, told.stderr
     count = "from provisioning.models import Outbox; print(Outbox.objects.count())"
     eventually(
-        lambda: household.command("shell", "-v", "0", "-c", count).stdout.strip() == "0",
-        patience=240,
+        lambda: household.read(count) == 0,
+        patience=360,
         what="all files published",
+        pause=0.5,
     )
     port = free_port()
     options = ["--port", str(port), "--http", "provisioning.edge.daily:DailyProtocol", "--loop", "uvloop"]
@@ -215,7 +214,10 @@ def test_an_attacker_among_them_gets_nothing_and_harms_nobody(campus: Campus) ->
     told = campus.drained(SECOND, began, numbers.private)
     (ban,) = told["bans"]
     suspected = eventually(
-        lambda: len(found := campus.told(SECOND, began)["suspected"]) >= STOLEN and found, what="the clones"
+        lambda: len(found := campus.told(SECOND, began)["suspected"]) >= STOLEN and found,
+        patience=60,
+        what="the clones",
+        pause=0.5,
     )
 
     assert all(got)
