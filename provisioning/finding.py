@@ -178,17 +178,19 @@ def narrowed(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime
         phones = phones.filter(pk__in=refused.values("device"))
     elif asked["seen"]:
         phones = phones.filter(last_seen__isnull=asked["seen"] == "never")
-    return at_once(matching(phones, asked["q"])) if asked["q"] else phones
+    if not asked["q"]:
+        return phones
+    hits = matching(phones, asked["q"])
+    few = at_once(hits, 10 * AT_ONCE if connection.vendor == "postgresql" else AT_ONCE)
+    return hits if few is None else few
 
 
-def at_once(phones: QuerySet[Device]) -> QuerySet[Device]:
-    """The same phones by their keys when they are few: what follows need not search again."""
-    in_one = connection.vendor == "postgresql"  # as one value, not each parsed by itself
-    most = 10 * AT_ONCE if in_one else AT_ONCE
+def at_once(phones: QuerySet[Device], most: int = AT_ONCE) -> QuerySet[Device] | None:
+    """The same phones by their keys, so that what follows need not search again; None when they are more."""
     keys = list(phones.order_by().values_list("pk", flat=True)[: most + 1])
     if len(keys) > most:
-        return phones
-    if in_one:
+        return None
+    if connection.vendor == "postgresql":  # as one value, not each parsed by itself
         return Device.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [keys]))
     return Device.objects.filter(pk__in=keys)
 
@@ -284,15 +286,15 @@ def in_state(phones: QuerySet[Device], state: str, now: datetime) -> QuerySet[De
 
 
 def count_states(
-    phones: QuerySet[Device], now: datetime, *, state: str = "", searched: bool = False
+    phones: QuerySet[Device], now: datetime, *, state: str = "", are_few: bool = False
 ) -> dict[str, int]:
     """How many of these phones are in each state, how many in all, and how many of `state` are quiet.
 
-    What a search has found are few, and are counted in one query. Elsewhere almost all phones are locked and
-    nothing else: only the others are looked at, each kind by an index of its own.
+    Few are counted in one query. Of many almost all are locked and nothing else: only the others are looked
+    at, each kind by an index of its own.
     """
     rows, fits = phones.order_by(), conditions(now)
-    if searched:
+    if are_few:
         late = quiet_phones.late(now)
         fits["quiet"] = late & fits[state] if state in fits else late
         sums: dict[str, Any] = {name: Count("pk", filter=fit) for name, fit in fits.items()}

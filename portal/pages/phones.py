@@ -79,7 +79,10 @@ def phones(request: PageRequest) -> HttpResponse:
     base = finding.narrowed(request.actor, visible, asked, now)
     if asked["quiet"]:
         base = finding.quiet(base, now)
-    counts = counted(request.actor, base, asked, now)
+    is_searched, is_narrowed = bool(asked["q"]), bool(asked.values.keys() - {"q", "state"})
+    few = finding.at_once(base) if is_narrowed and not is_searched else None
+    base = base if few is None else few
+    counts = counted(request.actor, base, asked, now, are_few=is_searched or few is not None)
     rows = finding.in_state(base, asked["state"], now)
     total = counts[asked["state"] or "all"]
     pages = page_of(rows, asked, total, request.GET.get("page", ""), now)
@@ -106,11 +109,13 @@ def phones(request: PageRequest) -> HttpResponse:
     return render(request, template_for(request), context)
 
 
-def counted(by: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> dict[str, int]:
+def counted(
+    by: Actor, phones: QuerySet[Device], asked: Asked, now: datetime, *, are_few: bool
+) -> dict[str, int]:
     """How many of these phones there are, and how many in each state."""
 
     def count() -> dict[str, int]:
-        return finding.count_states(phones, now, state=asked["state"], searched=bool(asked["q"]))
+        return finding.count_states(phones, now, state=asked["state"], are_few=are_few)
 
     return kept("states", by, asked.values, count, is_large=lambda counts: counts["all"] > MANY)
 

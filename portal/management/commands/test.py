@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 os.environ["TMPDIR"] = tempfile.tempdir = place
                 # What one process has compiled the others read: some hundred are started, and pytest rewrites
                 # every test. It goes with the place, for those who want no such files beside the sources.
-                if whole and os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+                if whole and os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
                     os.environ["PYTHONPYCACHEPREFIX"] = str(Path(place) / "compiled")
             endings = self._run_both(arguments, whole=whole)
         print()
