@@ -1,9 +1,12 @@
 """Which phones a list shows: searched, narrowed and in order, the same for pages, the API and their jobs."""
 
+import operator
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any, cast
 from uuid import UUID
 
@@ -41,8 +44,10 @@ LABELS = {
 LONGEST = {"q": 120, "firmware": 60}
 LONGEST_WORD = 130  # of all others; a family and a model with a stroke between them
 NO_SITE = "none"
-_NEEDING = (State.QUARANTINED.value, State.UNLOCKED.value, State.NEW.value)
+_OPEN = (State.UNLOCKED.value, State.NEW.value)
 AT_ONCE = 2000
+_BITS = {name: 1 << at for at, name in enumerate(STATES)}
+_QUIET = 1 << len(STATES)
 FEW_ACCOUNTS = 100
 SHORTEST_MAC_PART = 4  # fewer digits are an extension sooner than a MAC
 _SEPARATORS = str.maketrans("", "", " :.-…*")
@@ -148,7 +153,9 @@ def seen_by(actor: Actor) -> tuple[QuerySet[Device], list[Account]]:
 def found(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> QuerySet[Device]:
     """Of these phones those that fit all that was asked; none when something of it makes no sense."""
     rows = narrowed(actor, phones, asked, now)
-    return in_state(quiet(rows, now) if asked["quiet"] else rows, asked["state"], now)
+    rows = quiet(rows, now) if asked["quiet"] else rows
+    gathered = gather(rows, now) if asked["q"] else None
+    return gathered.in_state(asked["state"]) if gathered else in_state(rows, asked["state"], now)
 
 
 def quiet(phones: QuerySet[Device], now: datetime) -> QuerySet[Device]:
@@ -178,21 +185,7 @@ def narrowed(actor: Actor, phones: QuerySet[Device], asked: Asked, now: datetime
         phones = phones.filter(pk__in=refused.values("device"))
     elif asked["seen"]:
         phones = phones.filter(last_seen__isnull=asked["seen"] == "never")
-    if not asked["q"]:
-        return phones
-    hits = matching(phones, asked["q"])
-    few = at_once(hits, 10 * AT_ONCE if connection.vendor == "postgresql" else AT_ONCE)
-    return hits if few is None else few
-
-
-def at_once(phones: QuerySet[Device], most: int = AT_ONCE) -> QuerySet[Device] | None:
-    """The same phones by their keys, so that what follows need not search again; None when they are more."""
-    keys = list(phones.order_by().values_list("pk", flat=True)[: most + 1])
-    if len(keys) > most:
-        return None
-    if connection.vendor == "postgresql":  # as one value, not each parsed by itself
-        return Device.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [keys]))
-    return Device.objects.filter(pk__in=keys)
+    return matching(phones, asked["q"]) if asked["q"] else phones
 
 
 def matching(phones: QuerySet[Device], text: str) -> QuerySet[Device]:
@@ -285,20 +278,12 @@ def in_state(phones: QuerySet[Device], state: str, now: datetime) -> QuerySet[De
     return phones if fits is None else phones.filter(fits)
 
 
-def count_states(
-    phones: QuerySet[Device], now: datetime, *, state: str = "", are_few: bool = False
-) -> dict[str, int]:
+def count_states(phones: QuerySet[Device], now: datetime, *, state: str = "") -> dict[str, int]:
     """How many of these phones are in each state, how many in all, and how many of `state` are quiet.
 
-    Few are counted in one query. Of many almost all are locked and nothing else: only the others are looked
-    at, each kind by an index of its own.
+    Of many almost all are locked and nothing else: only the others are looked at, each kind by its own index.
     """
     rows, fits = phones.order_by(), conditions(now)
-    if are_few:
-        late = quiet_phones.late(now)
-        fits["quiet"] = late & fits[state] if state in fits else late
-        sums: dict[str, Any] = {name: Count("pk", filter=fit) for name, fit in fits.items()}
-        return rows.aggregate(all=Count("pk"), **sums)
     shut, unlocked = Q(lock__state=State.QUARANTINED.value), Q(lock__state=State.UNLOCKED.value)
     others = [known.value for known in State if known is not State.LOCKED]
     on = rows.filter(is_enabled=True, lock__state__in=others).annotate(kind=F("lock__state"))
@@ -323,6 +308,44 @@ def count_states(
     counts["locked"] = counts["all"] - counts["disabled"] - other
     counts["quarantined"] += counts.pop("disabled, quarantined")
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Phones that were looked for once: which they are and in which states, each state a bit."""
+
+    phones: QuerySet[Device]
+    bits: dict[int, int]
+    now: datetime
+
+    def counts(self, state: str = "") -> dict[str, int]:
+        """As `count_states`."""
+        masks = Counter(self.bits.values())
+        within = _BITS.get(state, 0)
+        counts = {name: sum(n for mask, n in masks.items() if mask & bit) for name, bit in _BITS.items()}
+        quiet = sum(n for mask, n in masks.items() if mask & _QUIET and mask & within == within)
+        return {**counts, "all": len(self.bits), "quiet": quiet}
+
+    def in_state(self, state: str) -> QuerySet[Device]:
+        """Those in this state, by their keys where the database takes as many."""
+        within = _BITS.get(state, 0)
+        keys = [pk for pk, mask in self.bits.items() if mask & within == within]
+        if connection.vendor == "postgresql" and len(keys) <= 10 * AT_ONCE:  # one value, not each by itself
+            return Device.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [keys]))
+        if len(keys) <= AT_ONCE:
+            return Device.objects.filter(pk__in=keys)
+        return in_state(self.phones, state, self.now)
+
+
+def gather(phones: QuerySet[Device], now: datetime, *, most: int | None = None) -> Gathered | None:
+    """Look for these phones in one query; None when they are more than so many."""
+    fits = {**conditions(now), "quiet": quiet_phones.late(now)}
+    cases = [
+        Case(When(fit, then=Value(_BITS.get(name, _QUIET))), default=Value(0)) for name, fit in fits.items()
+    ]
+    rows = phones.order_by().annotate(bits=reduce(operator.add, cases)).values_list("pk", "bits")
+    found = dict(rows if most is None else rows[: most + 1])
+    return None if most is not None and len(found) > most else Gathered(phones, found, now)
 
 
 # --- in order ----------------------------------------------------------------------------------------------
@@ -358,15 +381,17 @@ def parts(phones: QuerySet[Device], order: str, now: datetime) -> list[QuerySet[
         heard, never = phones.filter(last_seen__isnull=False), phones.filter(last_seen__isnull=True)
         made = [heard.order_by("-last_seen__at", "name", "mac"), never.order_by("name", "mac")]
     elif order.endswith("state"):
-        locked, ranks = STATES.index("locked"), cast(Any, ordered(phones, "state", now))
-        needing = Lock.objects.filter(state__in=_NEEDING).order_by().values("device")
-        suspect = Lock.objects.filter(suspicion_until__gt=now).order_by().values("device")
-        few = waiting().values("device").union(cloned(now).values("device"), suspect, needing, all=True)
+        rank, ranked = STATES.index, cast(Any, ordered(phones, "state", now))
+        locks = Lock.objects.order_by().values("device")
+        shut, open_ = locks.filter(state=State.QUARANTINED.value), locks.filter(state__in=_OPEN)
+        doubted = cloned(now).values("device").union(locks.filter(suspicion_until__gt=now), shut, all=True)
         over = Q(is_enabled=False) | Q(lock__state=State.RETIRED.value) | Q(lock__isnull=True)
         made = [
-            ranks.filter(pk__in=few, urgency__lt=locked),
-            ranks.filter(urgency=locked).order_by("name", "mac"),
-            ranks.filter(over, urgency__gt=locked),
+            ranked.filter(pk__in=waiting().values("device")),
+            ranked.filter(pk__in=doubted, urgency__range=(rank("clone"), rank("quarantined"))),
+            ranked.filter(pk__in=open_, urgency__range=(rank("unlocked"), rank("new"))),
+            ranked.filter(urgency=rank("locked")).order_by("name", "mac"),
+            ranked.filter(over, urgency__gt=rank("locked")),
         ]
     return [part.reverse() for part in reversed(made)] if order in ("-seen", "-state") else made
 

@@ -404,15 +404,17 @@ def texts() -> Iterator[str]:
 
 def when(at: datetime, zone: str, *, now: datetime) -> str:
     """Fri 27 Nov, 14:05 CET; with the year when it is another one than now."""
-    return _when(at.astimezone(UTC), zone, now.astimezone(ZoneInfo(zone)).year, get_language())
+    place = ZoneInfo(zone)
+    if at.astimezone(place).year == now.astimezone(place).year:
+        form = pgettext("day and time", "D j M, H:i T")
+    else:
+        form = pgettext("day and time", "D j M Y, H:i T")
+    return _dated(at.astimezone(UTC), zone, form, get_language())
 
 
 @lru_cache(maxsize=10_000)  # a list says the same times with every look at it
-def _when(at: datetime, zone: str, year: int, language: str | None) -> str:
-    there = at.astimezone(ZoneInfo(zone))
-    if there.year == year:
-        return dateformat.format(there, pgettext("day and time", "D j M, H:i T"))
-    return dateformat.format(there, pgettext("day and time", "D j M Y, H:i T"))
+def _dated(at: datetime, zone: str, form: str, language: str | None) -> str:
+    return dateformat.format(at.astimezone(ZoneInfo(zone)), form)
 
 
 def _find(rule: str, outcome: str, case: str) -> tuple[Texts, str]:

@@ -79,11 +79,9 @@ def phones(request: PageRequest) -> HttpResponse:
     base = finding.narrowed(request.actor, visible, asked, now)
     if asked["quiet"]:
         base = finding.quiet(base, now)
-    is_searched, is_narrowed = bool(asked["q"]), bool(asked.values.keys() - {"q", "state"})
-    few = finding.at_once(base) if is_narrowed and not is_searched else None
-    base = base if few is None else few
-    counts = counted(request.actor, base, asked, now, are_few=is_searched or few is not None)
-    rows = finding.in_state(base, asked["state"], now)
+    found = gathered(base, asked, now)
+    counts = found.counts(asked["state"]) if found else counted(request.actor, base, asked, now)
+    rows = found.in_state(asked["state"]) if found else finding.in_state(base, asked["state"], now)
     total = counts[asked["state"] or "all"]
     pages = page_of(rows, asked, total, request.GET.get("page", ""), now)
     context = {
@@ -109,13 +107,18 @@ def phones(request: PageRequest) -> HttpResponse:
     return render(request, template_for(request), context)
 
 
-def counted(
-    by: Actor, phones: QuerySet[Device], asked: Asked, now: datetime, *, are_few: bool
-) -> dict[str, int]:
+def gathered(phones: QuerySet[Device], asked: Asked, now: datetime) -> finding.Gathered | None:
+    """What was searched for, and what is narrowed to few phones, is read once; None of the others."""
+    if asked["q"]:
+        return finding.gather(phones, now)
+    return finding.gather(phones, now, most=finding.AT_ONCE) if asked.values.keys() - {"state"} else None
+
+
+def counted(by: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> dict[str, int]:
     """How many of these phones there are, and how many in each state."""
 
     def count() -> dict[str, int]:
-        return finding.count_states(phones, now, state=asked["state"], are_few=are_few)
+        return finding.count_states(phones, now, state=asked["state"])
 
     return kept("states", by, asked.values, count, is_large=lambda counts: counts["all"] > MANY)
 

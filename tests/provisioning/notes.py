@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from devices.models import Device
 from provisioning import draining, wire
 from provisioning.gate import TokenKind
@@ -50,4 +52,5 @@ def used(device: Device, address: str, at: datetime, *, drift: bool, **more: Any
 
 def drain(*notes: wire.Note, now: datetime) -> None:
     """One batch of notes, as the drain writes it."""
-    draining.write(notes, now)
+    with transaction.atomic():
+        draining.write(notes, now)
