@@ -312,7 +312,7 @@ def count_states(phones: QuerySet[Device], now: datetime, *, state: str = "") ->
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """Phones that were looked for once: which they are and in which states, each state a bit."""
+    """Phones that were looked for once: which they are, in order, and in which states, each state a bit."""
 
     phones: QuerySet[Device]
     bits: dict[int, int]
@@ -326,26 +326,40 @@ class Gathered:
         quiet = sum(n for mask, n in masks.items() if mask & _QUIET and mask & within == within)
         return {**counts, "all": len(self.bits), "quiet": quiet}
 
-    def in_state(self, state: str) -> QuerySet[Device]:
-        """Those in this state, by their keys where the database takes as many."""
+    def keys(self, state: str) -> list[int]:
+        """The keys of those in this state, in order."""
         within = _BITS.get(state, 0)
-        keys = [pk for pk, mask in self.bits.items() if mask & within == within]
-        if connection.vendor == "postgresql" and len(keys) <= 10 * AT_ONCE:  # one value, not each by itself
-            return Device.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [keys]))
-        if len(keys) <= AT_ONCE:
-            return Device.objects.filter(pk__in=keys)
-        return in_state(self.phones, state, self.now)
+        return [pk for pk, mask in self.bits.items() if mask & within == within]
+
+    def in_state(self, state: str) -> QuerySet[Device]:
+        """The same as rows, by their keys where the database takes as many."""
+        keys = self.keys(state)
+        most = 10 * AT_ONCE if connection.vendor == "postgresql" else AT_ONCE
+        return _among(keys) if len(keys) <= most else in_state(self.phones, state, self.now)
 
 
-def gather(phones: QuerySet[Device], now: datetime, *, most: int | None = None) -> Gathered | None:
+def gather(
+    phones: QuerySet[Device], now: datetime, *, order: str = "", most: int | None = None
+) -> Gathered | None:
     """Look for these phones in one query; None when they are more than so many."""
+    if most is not None:
+        found = list(phones.order_by().values_list("pk", flat=True)[: most + 1])
+        if len(found) > most:
+            return None
+        phones = _among(found)
+    rows = ordered(phones, order, now) if order else phones.order_by()
     fits = {**conditions(now), "quiet": quiet_phones.late(now)}
     cases = [
         Case(When(fit, then=Value(_BITS.get(name, _QUIET))), default=Value(0)) for name, fit in fits.items()
     ]
-    rows = phones.order_by().annotate(bits=reduce(operator.add, cases)).values_list("pk", "bits")
-    found = dict(rows if most is None else rows[: most + 1])
-    return None if most is not None and len(found) > most else Gathered(phones, found, now)
+    keys = rows.annotate(bits=reduce(operator.add, cases)).values_list("pk", "bits")
+    return Gathered(phones, dict(keys), now)
+
+
+def _among(keys: list[int]) -> QuerySet[Device]:
+    if connection.vendor == "postgresql":  # as one value, not each parsed by itself
+        return Device.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [keys]))
+    return Device.objects.filter(pk__in=keys)
 
 
 # --- in order ----------------------------------------------------------------------------------------------

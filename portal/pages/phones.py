@@ -1,6 +1,6 @@
 """The list of phones: searched, narrowed and in pages, with a constant number of queries."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,9 +81,15 @@ def phones(request: PageRequest) -> HttpResponse:
         base = finding.quiet(base, now)
     found = gathered(base, asked, now)
     counts = found.counts(asked["state"]) if found else counted(request.actor, base, asked, now)
-    rows = found.in_state(asked["state"]) if found else finding.in_state(base, asked["state"], now)
     total = counts[asked["state"] or "all"]
-    pages = page_of(rows, asked, total, request.GET.get("page", ""), now)
+
+    def keys(start: int, stop: int) -> list[int]:
+        if found:
+            return found.keys(asked["state"])[start:stop]
+        rows = finding.in_state(base, asked["state"], now)
+        return finding.keys_of_page(rows, asked.order, start, stop, total, now)
+
+    pages = page_of(keys, asked, total, request.GET.get("page", ""))
     context = {
         "section": "phones",
         "find": asked["q"],
@@ -110,8 +116,10 @@ def phones(request: PageRequest) -> HttpResponse:
 def gathered(phones: QuerySet[Device], asked: Asked, now: datetime) -> finding.Gathered | None:
     """What was searched for, and what is narrowed to few phones, is read once; None of the others."""
     if asked["q"]:
-        return finding.gather(phones, now)
-    return finding.gather(phones, now, most=finding.AT_ONCE) if asked.values.keys() - {"state"} else None
+        return finding.gather(phones, now, order=asked.order)
+    if asked.values.keys() - {"state"}:
+        return finding.gather(phones, now, order=asked.order, most=finding.AT_ONCE)
+    return None
 
 
 def counted(by: Actor, phones: QuerySet[Device], asked: Asked, now: datetime) -> dict[str, int]:
@@ -208,20 +216,19 @@ def columns(asked: Asked) -> dict[str, Column]:
     return made
 
 
-def page_of(rows: QuerySet[Device], asked: Asked, total: int, wanted: str, now: datetime) -> dict[str, Any]:
+def page_of(keys: Callable[[int, int], list[int]], asked: Asked, total: int, wanted: str) -> dict[str, Any]:
     """The phones of a page, which rows they are, and where the buttons below the list lead."""
     last = max(1, -(-total // A_PAGE))
     said = wanted if wanted.isascii() and wanted.isdigit() else "1"
     number = min(max(1, int(said[:9])), last)
     start = (number - 1) * A_PAGE
-    keys = finding.keys_of_page(rows, asked.order, start, start + A_PAGE, total, now)
     kept = asked.fields
 
     def to(page: int) -> str:
         return urlencode({**kept, "page": page}) if 1 <= page <= last and page != number else ""
 
     return {
-        "phones": finding.shown(keys),
+        "phones": finding.shown(keys(start, start + A_PAGE)),
         "from": start + 1 if total else 0,
         "to": min(start + A_PAGE, total),
         "of": total,

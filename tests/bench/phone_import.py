@@ -1,4 +1,4 @@
-"""An import of phones: the list read, kept with its secrets sealed, and judged row by row for the preview."""
+"""An import of phones: the list read, kept with its secrets sealed, judged for the preview; PostgreSQL."""
 
 import argparse
 import json
@@ -12,12 +12,11 @@ from tests.bench.what_if_rows import database
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the seconds of each step, the median and the longest of all rounds."""
-    with database(options.database):
+    with database("postgresql"):
         from accounts.authentication import actor_of
         from provisioning import phone_import
         from provisioning.phone_import_table import read
