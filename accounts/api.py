@@ -15,11 +15,10 @@ from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import deleting, keys, tenants
 from accounts.authentication import acting
-from accounts.doors import Door
+from accounts.doors import ApiView, Door
 from accounts.models import Account, ApiKey, AuditEntry
 from accounts.roles import Power, Role
 from accounts.scope import Actor
@@ -244,7 +243,7 @@ class MeShape(Shape):
     now = serializers.DateTimeField()
 
 
-class Me(APIView):
+class Me(ApiView):
     """Who the caller is, what he may do, and from which address he is seen."""
 
     @extend_schema(responses=MeShape)

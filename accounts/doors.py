@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
-from rest_framework import viewsets
+from rest_framework import views, viewsets
 from rest_framework.request import Request
 
 from accounts.authentication import acting
@@ -12,7 +12,19 @@ from accounts.roles import Power
 from accounts.scope import Actor
 
 
-class Door(viewsets.GenericViewSet[Any]):
+class Asked:
+    """What every call of the API has in common, whichever kind of view answers it."""
+
+
+class ApiView(Asked, views.APIView):
+    """One address of the API that is no list."""
+
+
+class ApiSet(Asked, viewsets.ViewSet):
+    """Several calls of the API that are no list of rows."""
+
+
+class Door(Asked, viewsets.GenericViewSet[Any]):
     """A list of rows that the caller can see; its `queryset` is `.none()` and stays so.
 
     `powers` names, for an action, the power without which the input is not even read. Which rows it

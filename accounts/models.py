@@ -215,6 +215,10 @@ class ApiKey(AbstractAPIKey):
         default=list, blank=True, help_text="CIDR networks it may be used from; empty: any."
     )
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Rotated: this one follows it, and this one's own end was brought forward to the end of the overlap.
+    replaced_by = models.OneToOneField(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="replaces"
+    )
 
     objects = ApiKeyManager()  # type: ignore[misc]
 
@@ -224,6 +228,30 @@ class ApiKey(AbstractAPIKey):
 
     def standing(self) -> Standing:
         return Standing(path=self.account.path, role=Role(self.role))
+
+
+class KeptAnswer(models.Model):
+    """A call that came with an `Idempotency-Key`: that it runs, then what it was answered, for a day.
+
+    Whoever takes it up again after its time raises `turn`; one whose turn is over can no longer end it, and
+    what it did is rolled back.
+    """
+
+    caller = models.CharField(max_length=60)  # "key <code>" or "user <code>"
+    name = models.CharField(max_length=255)  # the Idempotency-Key
+    asked = models.CharField(max_length=64)  # a hash of method, address and body
+    turn = models.PositiveIntegerField(default=1)
+    runs_until = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    status = models.PositiveSmallIntegerField(default=0)  # 0: it runs
+    answer = models.TextField(blank=True)  # JSON; empty for one that showed a key
+    headers = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["caller", "name"], name="kept_answer_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.caller}: {self.status or 'runs'}"
 
 
 class AppendOnly(Exception):

@@ -31,6 +31,9 @@ MEANS: dict[Power, str | Promise] = {
     Power.EDIT_SITES: gettext_lazy("Say which networks a site has"),
     Power.EDIT_SETTINGS: gettext_lazy("Change settings, and those policies that are the account's own"),
     Power.EDIT_PEOPLE: gettext_lazy("Add people and API keys up to his own role, and take them out"),
+    Power.EDIT_WEBHOOKS: gettext_lazy(
+        "Say which programs are told what happens, and look at what they were told"
+    ),
     Power.TAKE_BACK: gettext_lazy(
         "Take a phone back from whoever has set it up, and answer a suspected clone"
     ),

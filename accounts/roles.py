@@ -19,6 +19,7 @@ class Power(StrEnum):
     EDIT_SITES = "edit-sites"
     EDIT_SETTINGS = "edit-settings"
     EDIT_PEOPLE = "edit-people"
+    EDIT_WEBHOOKS = "edit-webhooks"
     TAKE_BACK = "take-back"  # E16
     RETIRE_DEVICE = "retire-device"  # E19
     PROPOSE_ALLOWANCE = "propose-allowance"  # B8
@@ -62,6 +63,7 @@ _MANAGER = _VIEWER | {
     Power.EDIT_SITES,
     Power.EDIT_SETTINGS,
     Power.EDIT_PEOPLE,
+    Power.EDIT_WEBHOOKS,
     Power.TAKE_BACK,
     Power.RETIRE_DEVICE,
     Power.PROPOSE_ALLOWANCE,

@@ -19,9 +19,9 @@ from rest_framework.fields import get_error_detail
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
-from rest_framework.views import APIView
 
 from accounts.authentication import KEYWORD
+from accounts.doors import ApiView
 from accounts.refusals import Forbidden, Invalid, Refusal
 
 NOTHING = gettext_lazy("There is nothing here that you can see.")
@@ -91,7 +91,7 @@ class Handler(ExceptionHandler):
         return exceptions.NotFound(NOTHING) if isinstance(known, exceptions.NotFound) else known
 
 
-class Root(APIView):
+class Root(ApiView):
     """The names of the lists, with their addresses."""
 
     lists: ClassVar[dict[str, str]] = {}
@@ -102,7 +102,7 @@ class Root(APIView):
 
 
 @extend_schema(exclude=True)
-class Nowhere(APIView):
+class Nowhere(ApiView):
     """Any other address below the API: said in JSON, after asking who is there."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -297,7 +297,7 @@ def tell_later(what: str, row: int, text: str) -> None:
     `row` is the phone's or the account's key, as telling.py wants it for this.
     """
     asked = Outbox.objects.create(
-        what=Outbox.MAIL, details={"what": what, "row": row, "text": text}, due_at=_due(0)
+        what=Outbox.What.MAIL, details={"what": what, "row": row, "text": text}, due_at=_due(0)
     )
 
     def tell() -> None:

@@ -43,7 +43,7 @@ def tell(what: str, row: int, text: str, *, now: datetime) -> int:
 def tell_asked(asked: int, *, now: datetime) -> int:
     """Tell what `publishing.tell_later` has put down under this number; nobody when that was done already."""
     with transaction.atomic():
-        row = Outbox.objects.select_for_update().filter(pk=asked, what=Outbox.MAIL).first()
+        row = Outbox.objects.select_for_update().filter(pk=asked, what=Outbox.What.MAIL).first()
         if row is None:
             return 0
         told = _TOLD[row.details["what"]](row.details["row"], row.details["text"], now)
@@ -53,7 +53,7 @@ def tell_asked(asked: int, *, now: datetime) -> int:
 
 def sweep(now: datetime) -> int:
     """Tell what a worker should have told and did not; returns how many pieces of news that were."""
-    old = Outbox.objects.filter(what=Outbox.MAIL, due_at__lte=now)
+    old = Outbox.objects.filter(what=Outbox.What.MAIL, due_at__lte=now)
     old.filter(created_at__lt=now - letters.GIVEN_UP).delete()
     late = list(old.order_by("pk").values_list("pk", flat=True)[:AT_ONCE])
     for asked in late:

@@ -136,7 +136,7 @@ def is_refused(world: World, device: Device, door: Door, *rules: str) -> None:
 def _without_jobs(device: Device) -> Any:
     """A job's own entry in the audit, and the mail that it has ended, change nothing of the phone."""
     row, _audit, events, _outbox = everything(device)
-    return row, events, Outbox.objects.exclude(what=Outbox.MAIL).count()
+    return row, events, Outbox.objects.exclude(what=Outbox.What.MAIL).count()
 
 
 # --- unlock ------------------------------------------------------------------------------------------------

@@ -10,10 +10,9 @@ from rest_framework import exceptions, mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
-from accounts.doors import Door
+from accounts.doors import ApiView, Door
 from accounts.filtering import OfAccount, YesNo
 from accounts.refusals import Forbidden
 from accounts.roles import Power
@@ -149,7 +148,7 @@ class CheckShape(Shape):
     unknown_phones = UnknownPhoneShape(many=True)
 
 
-class IpCheck(APIView):
+class IpCheck(ApiView):
     """What stands against an address: the caller's own, or one where phones that he may see live."""
 
     @extend_schema(

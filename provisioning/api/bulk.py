@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
+from accounts.doors import ApiView
 from accounts.refusals import Forbidden
 from accounts.shapes import AccountField, CodeField, Shape
 from devices.models import Profile
@@ -31,7 +31,7 @@ class BulkShape(Shape):
     profile = CodeField(Profile, required=False, allow_null=True)
 
 
-class Bulk(APIView):
+class Bulk(ApiView):
     """Do something to many phones, in the background."""
 
     @extend_schema(request=BulkShape, responses={202: JobStarted})

@@ -7,10 +7,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
-from accounts.doors import Door
+from accounts.doors import ApiView, Door
 from accounts.models import Account
 from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Site
@@ -88,7 +87,7 @@ class ClosingVerbs(Door):
         return Response(ClosingShape({"opening": opening, "holidays": closing.holidays_of(site)}).data)
 
 
-class AccountHolidays(APIView):
+class AccountHolidays(ApiView):
     """The holidays that hold for every place of an account."""
 
     @extend_schema(parameters=[ACCOUNT], responses=HolidaysShape)

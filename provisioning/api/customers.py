@@ -7,11 +7,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts import resettling
 from accounts.api import AccountShape
 from accounts.authentication import acting
+from accounts.doors import ApiView
 from accounts.models import Account
 from accounts.refusals import Forbidden
 from accounts.roles import Power
@@ -36,7 +36,7 @@ class BelowShape(Shape):
     below = AccountField()
 
 
-class CustomerMove(APIView):
+class CustomerMove(ApiView):
     """GET says what would be different; POST moves the customer with all that stands below it."""
 
     @extend_schema(parameters=[BelowShape], responses=DifferenceShape(many=True))

@@ -7,10 +7,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
-from accounts.doors import Door
+from accounts.doors import ApiView, Door
 from accounts.models import Account
 from accounts.scope import Actor
 from accounts.shapes import AccountField, Shape
@@ -100,7 +99,7 @@ class HardeningVerbs(Door):
         return Response(HardeningShape(shown).data)
 
 
-class AccountHardening(APIView):
+class AccountHardening(ApiView):
     """The score of an account and all below it, with the phones that are protected least."""
 
     @extend_schema(parameters=[ACCOUNT], responses=AccountHardeningShape)

@@ -8,9 +8,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
+from accounts.doors import ApiView
 from accounts.models import User
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
@@ -44,7 +44,7 @@ class NoticesChange(Shape):
     )
 
 
-class MyNotices(APIView):
+class MyNotices(ApiView):
     """Everybody's own: a key has no e-mail, and while one acts for a customer it is nobody's."""
 
     @extend_schema(responses=NoticesShape)

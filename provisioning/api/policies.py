@@ -6,9 +6,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import acting
+from accounts.doors import ApiSet
 from accounts.models import Account
 from accounts.shapes import AccountField, Shape
 from accounts.speaking import told
@@ -69,7 +69,7 @@ class NewValue(Shape):
     value = ValueField()
 
 
-class PolicyDoor(ViewSet):
+class PolicyDoor(ApiSet):
     """The policies of one account: GET the table; PUT and DELETE one of them by its name."""
 
     @extend_schema(parameters=[ACCOUNT], responses=PolicyShape(many=True))

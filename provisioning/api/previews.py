@@ -10,10 +10,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
-from accounts.doors import Door
+from accounts.doors import ApiView, Door
 from accounts.models import Account
 from accounts.refusals import Forbidden, Invalid
 from accounts.roles import Power
@@ -106,7 +105,7 @@ class PreviewShape(Shape):
     shown = PhoneDiffShape(many=True)
 
 
-class SettingsPreview(APIView):
+class SettingsPreview(ApiView):
     """What changes of settings would make of phones' files; nothing is changed."""
 
     @extend_schema(request=ChangeShape(many=True), responses=PreviewShape)

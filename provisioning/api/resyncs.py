@@ -4,9 +4,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
+from accounts.doors import ApiView
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.shapes import AccountField, Shape
@@ -46,7 +46,7 @@ class ResyncAllShape(ResyncWish):
     filter = serializers.DictField(required=False, default=dict)
 
 
-class ResyncAll(APIView):
+class ResyncAll(ApiView):
     """Ask the phones of an account and below to fetch their files again, paced, in the background."""
 
     @extend_schema(request=ResyncAllShape, responses={202: JobStarted})

@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import acting
+from accounts.doors import ApiSet
 from accounts.models import Account
 from accounts.refusals import Forbidden
 from accounts.roles import Power
@@ -159,7 +159,7 @@ class GroupShape(Shape):
     settings = SettingShape(many=True)
 
 
-class SettingDoor(ViewSet):
+class SettingDoor(ApiSet):
     """The settings of a phone, an account or a model: GET all; PUT and DELETE one of them by its name."""
 
     @extend_schema(parameters=WHERE, responses=GroupShape(many=True))
@@ -258,7 +258,7 @@ class RawShape(Shape):
     holds = serializers.BooleanField(help_text="False: the same key, given nearer to the phones, wins.")
 
 
-class RawKeyDoor(ViewSet):
+class RawKeyDoor(ApiSet):
     """The vendors' own keys in phones' files, for those who may add them and for nobody else."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

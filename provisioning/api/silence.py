@@ -7,9 +7,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
+from accounts.doors import ApiView
 from accounts.models import Account
 from accounts.refusals import Forbidden
 from accounts.roles import Power
@@ -75,7 +75,7 @@ class SilenceQuery(Shape):
     account = AccountField()
 
 
-class Silence(APIView):
+class Silence(ApiView):
     """The silences of one account; those below it are asked for by their own slugs."""
 
     @extend_schema(parameters=[ACCOUNT], responses=SilenceShape)

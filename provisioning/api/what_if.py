@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
+from accounts.doors import ApiView
 from accounts.refusals import Forbidden
 from accounts.shapes import Shape
 from provisioning import replaying
@@ -87,7 +87,7 @@ class ReplayShape(Shape):
     result = FoundShape(allow_null=True, help_text="Nothing while it runs, or where it came to no end.")
 
 
-class WhatIf(APIView):
+class WhatIf(ApiView):
     """Replay what failed lately under other thresholds (support only); a worker does it."""
 
     @extend_schema(request=WhatIfShape, responses={202: JobStarted})
@@ -102,7 +102,7 @@ class WhatIf(APIView):
         return Response(JobStarted({"job": job.code}).data, status=status.HTTP_202_ACCEPTED)
 
 
-class WhatIfResult(APIView):
+class WhatIfResult(ApiView):
     """How far a replay is, and what came of it."""
 
     @extend_schema(responses=ReplayShape)

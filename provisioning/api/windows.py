@@ -9,10 +9,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.authentication import acting
-from accounts.doors import Door
+from accounts.doors import ApiView, Door
 from accounts.filtering import OfAccount, YesNo
 from accounts.refusals import Forbidden
 from accounts.roles import Power
@@ -102,7 +101,7 @@ class ApprovalDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return Response(self.fresh(approval))
 
 
-class UnlockAll(APIView):
+class UnlockAll(ApiView):
     """Unlock the phones of an account and below, in the background (E3)."""
 
     @extend_schema(request=UnlockAllShape, responses={202: JobStarted})
@@ -132,7 +131,7 @@ class JobDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return joined.prefetch_related("items__device")
 
 
-class Explain(APIView):
+class Explain(ApiView):
     """What this phone would get from that address now, by which rule, and what can be done about it."""
 
     @extend_schema(parameters=[ExplainQuery], responses=ExplanationShape)

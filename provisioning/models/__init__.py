@@ -28,6 +28,10 @@ from provisioning.models.seen import LastSeen as LastSeen
 from provisioning.models.seen import Proof as Proof
 from provisioning.models.seen import ProvedHour as ProvedHour
 from provisioning.models.seen import Upload as Upload
+from provisioning.models.webhooks import WebhookAttempt as WebhookAttempt
+from provisioning.models.webhooks import WebhookDelivery as WebhookDelivery
+from provisioning.models.webhooks import WebhookEndpoint as WebhookEndpoint
+from provisioning.models.webhooks import WebhookEvent as WebhookEvent
 from provisioning.models.work import ImportDraft as ImportDraft
 from provisioning.models.work import Job as Job
 from provisioning.models.work import JobItem as JobItem

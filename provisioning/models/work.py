@@ -21,8 +21,7 @@ class Outbox(models.Model):
         LISTS = "lists", gettext_lazy("Windows, sites, networks")
         ADDRESS = "address", gettext_lazy("The standing of an address")
         BOOK = "book", gettext_lazy("The phone book of an account")
-
-    MAIL = "mail"  # beside those: nothing for the store, but people who are to be told (telling.py)
+        MAIL = "mail", gettext_lazy("People who are to be told")  # nothing for the store (telling.py)
 
     what = models.CharField(max_length=8, choices=What.choices)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, null=True, related_name="outbox")

@@ -173,7 +173,7 @@ def test_a_mail_is_in_the_installation_s_language(
         mail.outbox.clear()
         Notice.objects.all().delete()
         publishing.tell_later("own-unlock", locked.pk, ben.label)
-        asked = Outbox.objects.filter(what=Outbox.MAIL).latest("pk")
+        asked = Outbox.objects.filter(what=Outbox.What.MAIL).latest("pk")
         with translation.override("en-gb" if language == "de" else "de"):  # whoever pressed the button
             tasks.tell.apply(args=[asked.pk]).get()
         return str(mail.outbox[0].subject)

@@ -86,7 +86,7 @@ def test_the_owner_s_unlock_asks_for_the_mail_and_a_manager_s_does_not(
         locking.allow_reprovision(locked, by=ana)
         locking.allow_reprovision(locked, by=ben)
 
-    [row] = Outbox.objects.filter(what=Outbox.MAIL)
+    [row] = Outbox.objects.filter(what=Outbox.What.MAIL)
     assert asked == [[row.pk]]
     assert row.details == {"what": "own-unlock", "row": locked.pk, "text": ben.label}
 
@@ -130,13 +130,13 @@ def test_a_worker_and_the_sweep_send_one_mail_between_them(
         way()
 
     assert len(mail.outbox) == 1
-    assert not Outbox.objects.filter(what=Outbox.MAIL).exists()
+    assert not Outbox.objects.filter(what=Outbox.What.MAIL).exists()
 
 
 def test_one_piece_of_news_that_cannot_be_told_keeps_no_other_waiting(
     locked: Device, ben: Actor, no_broker: None, commit: Commit
 ) -> None:
-    bad = Outbox.objects.create(what=Outbox.MAIL, details={"what": "of-old", "row": 1, "text": ""})
+    bad = Outbox.objects.create(what=Outbox.What.MAIL, details={"what": "of-old", "row": 1, "text": ""})
     with commit(execute=True):
         locking.allow_reprovision(locked, by=ben)
     now = timezone.now() + MINUTE
@@ -144,7 +144,7 @@ def test_one_piece_of_news_that_cannot_be_told_keeps_no_other_waiting(
     telling.sweep(now)
 
     assert len(mail.outbox) == 1
-    assert [row.pk for row in Outbox.objects.filter(what=Outbox.MAIL)] == [bad.pk]
+    assert [row.pk for row in Outbox.objects.filter(what=Outbox.What.MAIL)] == [bad.pk]
     assert telling.sweep(now + MINUTE) == 0
     telling.sweep(now + letters.GIVEN_UP)
-    assert not Outbox.objects.filter(what=Outbox.MAIL).exists()
+    assert not Outbox.objects.filter(what=Outbox.What.MAIL).exists()
