@@ -73,6 +73,12 @@ class WebhookEvent(models.Model):
         return f"{self.kind} at {self.at}"
 
 
+class OfEndpoint(ScopedQuerySet):
+    """What belongs to the account of its endpoint."""
+
+    account_path = "endpoint__account__path"
+
+
 class WebhookDelivery(models.Model):
     """One event on its way to one endpoint: its turn, its tries, its end."""
 
@@ -94,6 +100,8 @@ class WebhookDelivery(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     # Asked for again by a person: it does not wait for others, and nobody waits for it.
     is_replay = models.BooleanField(default=False)
+
+    objects = OfEndpoint.as_manager()
 
     class Meta:
         ordering = ["-id"]
