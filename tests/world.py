@@ -45,6 +45,8 @@ from tests.second_factors import equipped
 AGENT = "Yealink SIP-T46S 66.86.0.15 {mac}"
 OFFICE, HOTEL, ELSEWHERE = "203.0.113.10", "198.51.100.20", "192.0.2.30"
 PASSWORD = "nobody-guesses-this-1"
+#: Where each customer lives, as its first address.
+PLACES = {"acme": "203.0.113.0", "depot": "203.0.113.128", "globex": "192.0.2.0", "initech": "198.51.100.0"}
 
 
 @dataclass
@@ -175,8 +177,8 @@ def make_tenant(
         for first, role in zip(cast, roles, strict=True)
     )
     by = actor(manager)
-    place = {"acme": "203.0.113", "globex": "192.0.2"}[slug]
-    site = sites.create(account, by=by, name=f"Yard of {slug}", networks=[f"{place}.0/28"])
+    first = parse_address(PLACES[slug])
+    site = sites.create(account, by=by, name=f"Yard of {slug}", networks=[f"{PLACES[slug]}/28"])
     secret = f"sip-secret-of-{slug}-7Q"
     extension = extensions.create(
         account, by=by, username=f"ext-{slug}-201", secret=secret, display_name=f"Line of {slug}"
@@ -198,7 +200,7 @@ def make_tenant(
     request = claims.Request(
         mac=phone.mac,
         file_name=f"{phone.mac}.boot",
-        address=parse_address(f"{place}.7"),
+        address=first + 7,
         agent=AGENT.format(mac=pretty(phone.mac).lower()),
     )
     # The clock of the tests, which may stand; the database has its own.
@@ -209,8 +211,8 @@ def make_tenant(
     )  # fmt: skip
     assert card is not None
     locking.unlock(other, by=by, span=Span.parse("24h"))
-    window = windows.open_window(account, by=by, origin=origin_of(parse_address(f"{place}.60")), hours=4)
-    spot = origin_of(parse_address(f"{place}.90"))
+    window = windows.open_window(account, by=by, origin=origin_of(first + 60), hours=4)
+    spot = origin_of(first + 90)
     Proof.objects.create(device=other, first=spot.hex_first, last=spot.hex_last, at=timezone.now())
     ban = bans.set_ban(spot, by=actor(sam), length=timedelta(hours=1), reason="Scanned for an hour")
     incident = incidents.open_(
@@ -224,7 +226,7 @@ def make_tenant(
     )
     allowed = allowances.propose(
         account,
-        origin_of(parse_address(f"{place}.91")),
+        origin_of(first + 91),
         by=by,
         reason=f"Headquarters of {slug}",
         length=timedelta(days=30),
