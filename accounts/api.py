@@ -1,6 +1,6 @@
 """Accounts, API keys, the audit and "who am I" over the API."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -22,7 +22,7 @@ from accounts.doors import ApiView, Door
 from accounts.models import Account, ApiKey, AuditEntry
 from accounts.roles import Power, Role
 from accounts.scope import Actor
-from accounts.shapes import AccountField, LineField, Shape
+from accounts.shapes import AccountField, CodeField, LineField, Shape
 
 ROLES = [(role.value, role.value) for role in Role]
 KEY_ROLES = [(role.value, role.value) for role in keys.ROLES]
@@ -73,7 +73,10 @@ class ApiKeyShape(Shape):
     prefix = serializers.CharField(read_only=True)
     revoked = serializers.BooleanField(read_only=True)
     created_at = serializers.DateTimeField(source="created", read_only=True)
-    last_used_at = serializers.DateTimeField(read_only=True)
+    last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    replaced_by = CodeField(
+        ApiKey, read_only=True, allow_null=True, help_text="The key that follows it; it ends at `expires_at`."
+    )
 
 
 class NewApiKeyShape(ApiKeyShape):
@@ -83,6 +86,12 @@ class NewApiKeyShape(ApiKeyShape):
 
     def get_key(self, row: ApiKey) -> str:
         return str(self.context["key"])
+
+
+class Overlap(Shape):
+    """For how long the old one goes on beside the new one."""
+
+    overlap_hours = serializers.IntegerField(min_value=0, max_value=720, default=24)
 
 
 class TargetShape(Shape):
@@ -195,7 +204,7 @@ class ApiKeyDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     powers: ClassVar[dict[str, Power]] = {"create": Power.EDIT_PEOPLE, "destroy": Power.EDIT_PEOPLE}
 
     def dress(self, rows: Any) -> Any:
-        return rows.select_related("account").order_by("-created", "code")
+        return rows.select_related("account", "replaced_by").order_by("-created", "code")
 
     @extend_schema(request=ApiKeyShape, responses={201: NewApiKeyShape})
     def create(self, request: Request) -> Response:
@@ -208,13 +217,24 @@ class ApiKeyDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
             networks=wanted.get("networks", []),
             expires_at=wanted.get("expiry_date"),
         )
-        shown = NewApiKeyShape(key, context={**self.get_serializer_context(), "key": text})
-        return Response(shown.data, status=status.HTTP_201_CREATED)
+        return self._shown_once(key, text)
+
+    @extend_schema(request=Overlap, responses={201: NewApiKeyShape})
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, code: str) -> Response:
+        """Make the key that follows it; the old one ends when the overlap does. A key may rotate itself."""
+        key = self.get_object()
+        overlap = timedelta(hours=self.read(request, Overlap)["overlap_hours"])
+        return self._shown_once(*keys.rotate(key, by=self.actor, overlap=overlap))
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, code: str) -> Response:
         keys.revoke(self.get_object(), by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _shown_once(self, key: ApiKey, text: str) -> Response:
+        shown = NewApiKeyShape(key, context={**self.get_serializer_context(), "key": text})
+        return Response(shown.data, status=status.HTTP_201_CREATED)
 
 
 class AuditDoor(mixins.ListModelMixin, Door):

@@ -1,4 +1,4 @@
-"""API keys: made with a role no higher than the maker's, shown once, revoked for good."""
+"""API keys: made with a role no higher than the maker's, shown once, rotated, revoked for good."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -11,13 +11,14 @@ from django.utils.translation import gettext
 from accounts import audit
 from accounts.deleting import refuse_deleted
 from accounts.models import Account, ApiKey
-from accounts.refusals import Forbidden, Invalid
+from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power, Role, may_give
 from accounts.scope import Actor
 from accounts.tenants import role_fits
 
 MOST_NETWORKS = 50
 LONGEST = timedelta(days=3653)
+OVERLAP, LONGEST_OVERLAP = timedelta(hours=24), timedelta(hours=720)
 # A user sees his own phones; a key is nobody's owner and would see nothing, for ever.
 ROLES = tuple(role for role in Role if role is not Role.USER)
 
@@ -36,7 +37,7 @@ def create(
     now = now or timezone.now()
     if not by.may(Power.EDIT_PEOPLE, account.path):
         raise Forbidden
-    if not any(standing.covers(account.path) and may_give(standing.role, role) for standing in by.standings):
+    if not _gives(account, role, by):
         raise Forbidden(
             detail=gettext("Your role does not allow keys with the role {role}.").format(role=role.value)
         )
@@ -78,6 +79,46 @@ def make(
     return key, text
 
 
+def may_rotate(key: ApiKey, by: Actor) -> bool:
+    """Whether the actor is the key itself, or could have made it."""
+    if by.api_key is not None and by.api_key.pk == key.pk:
+        return True
+    return by.may(Power.EDIT_PEOPLE, key.account.path) and _gives(key.account, Role(key.role), by)
+
+
+def rotate(
+    key: ApiKey, *, by: Actor, overlap: timedelta = OVERLAP, now: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Return the key that follows this one, with its text; both open until the overlap is over.
+
+    The new one is like the old: account, name, role, networks and end. A program may do it for itself.
+    """
+    now = now or timezone.now()
+    if not may_rotate(key, by):
+        raise Forbidden
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise Invalid("overlap_hours", gettext("The two keys overlap by 720 hours at most."))
+    with transaction.atomic():
+        key = ApiKey.objects.select_for_update(of=("self",)).select_related("account").get(pk=key.pk)
+        _refuse_past_use(key, now)
+        end = key.expiry_date
+        new, text = make(
+            key.account,
+            by=by,
+            name=key.name,
+            role=Role(key.role),
+            networks=key.networks,
+            expires_at=end,
+            now=now,
+        )
+        key.replaced_by, key.expiry_date = new, min(end or now + overlap, now + overlap)
+        key.save(update_fields=["replaced_by", "expiry_date"])
+        audit.record(
+            by, "api-key.rotated", key, now=now, prefix=new.prefix, until=key.expiry_date.isoformat()
+        )
+    return new, text
+
+
 def revoke(key: ApiKey, *, by: Actor, now: datetime | None = None) -> ApiKey:
     """End the key for good; a second time changes nothing."""
     if not by.may(Power.EDIT_PEOPLE, key.account.path):
@@ -89,6 +130,20 @@ def revoke(key: ApiKey, *, by: Actor, now: datetime | None = None) -> ApiKey:
             key.save(update_fields=["revoked"])
             audit.record(by, "api-key.revoked", key, now=now, prefix=key.prefix)
     return key
+
+
+def _gives(account: Account, role: Role, by: Actor) -> bool:
+    return any(standing.covers(account.path) and may_give(standing.role, role) for standing in by.standings)
+
+
+def _refuse_past_use(key: ApiKey, now: datetime) -> None:
+    """Only a key that opens something, and that no other one follows, can be rotated."""
+    if key.revoked:
+        raise Refusal("input", gettext("This key is revoked. Make another one."), code="revoked")
+    if key.replaced_by_id is not None:
+        raise Refusal("input", gettext("This key was rotated already. Rotate the new one."), code="rotated")
+    if key.expiry_date is not None and key.expiry_date <= now:
+        raise Refusal("input", gettext("This key has ended. Make another one."), code="ended")
 
 
 def read_networks(texts: Sequence[str]) -> list[str]:

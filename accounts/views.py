@@ -1,5 +1,6 @@
-"""API keys of the accounts that a manager reaches: listed, made, revoked."""
+"""API keys of the accounts that a manager reaches: listed, made, rotated, revoked."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -57,11 +58,34 @@ class KeyForm(InAccountForm):
         return str(self.cleaned_data["networks"]).split()
 
 
+class RotationForm(forms.Form):
+    """How long the programs have to take the new one."""
+
+    overlap_hours = forms.ChoiceField(
+        label=gettext_lazy("The old one goes on for"),
+        choices=[
+            ("24", gettext_lazy("24 hours")),
+            ("1", gettext_lazy("1 hour")),
+            ("168", gettext_lazy("7 days")),
+            ("720", gettext_lazy("30 days")),
+            ("0", gettext_lazy("No time: it ends now")),
+        ],
+    )
+
+
 @needs(Power.EDIT_PEOPLE)
 def api_keys(request: PageRequest) -> HttpResponse:
-    shown = ApiKey.objects.reachable_by(request.actor, Power.EDIT_PEOPLE).select_related("account")
-    context = {"section": "keys", "keys": shown.order_by("revoked", "account__path", "name")[:500]}
-    return render(request, "accounts/keys.html", context)
+    reach = ApiKey.objects.reachable_by(request.actor, Power.EDIT_PEOPLE)
+    shown = reach.select_related("account", "replaced_by")
+    rows = [
+        {
+            "key": key,
+            "is_over": key.revoked or key.has_expired,
+            "may_rotate": not key.replaced_by and keys.may_rotate(key, request.actor),
+        }
+        for key in shown.order_by("revoked", "account__path", "name", "created")[:500]
+    ]
+    return render(request, "accounts/keys.html", {"section": "keys", "rows": rows})
 
 
 @never_cache
@@ -73,15 +97,39 @@ def api_key_add(request: PageRequest) -> HttpResponse:
         with refused_into(form):
             kept = form.cleaned_data
             key, text = keys.create(by=request.actor, **{**kept, "role": Role(kept["role"])})
-            return render(request, "accounts/key_made.html", {"section": "keys", "key": key, "text": text})
+            return _shown_once(request, key, text)
     return render(request, "accounts/key_add.html", {"section": "keys", "form": form})
+
+
+@never_cache
+@needs(Power.EDIT_PEOPLE)
+def api_key_rotate(request: PageRequest, code: UUID) -> HttpResponse:
+    """Make the key that follows this one; its text stands on the answer, and when the old one ends."""
+    key = _found(request, code)
+    form = RotationForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with refused_into(form):
+            overlap = timedelta(hours=int(form.cleaned_data["overlap_hours"]))
+            new, text = keys.rotate(key, by=request.actor, overlap=overlap)
+            return _shown_once(request, new, text, old=_found(request, code))
+    return render(request, "accounts/key_rotate.html", {"section": "keys", "form": form, "key": key})
 
 
 @require_POST
 @needs(Power.EDIT_PEOPLE)
 def api_key_revoke(request: PageRequest, code: UUID) -> HttpResponse:
-    reach = ApiKey.objects.visible_to(request.actor).select_related("account")
-    key = get_object_or_404(reach, code=code)
+    key = _found(request, code)
     keys.revoke(key, by=request.actor)
     messages.success(request, _("The key %s is revoked. It opens nothing any more.") % key.name)
     return redirect("keys")
+
+
+def _found(request: PageRequest, code: UUID) -> ApiKey:
+    reach = ApiKey.objects.visible_to(request.actor).select_related("account")
+    key: ApiKey = get_object_or_404(reach, code=code)
+    return key
+
+
+def _shown_once(request: PageRequest, key: ApiKey, text: str, old: ApiKey | None = None) -> HttpResponse:
+    context = {"section": "keys", "key": key, "text": text, "old": old}
+    return render(request, "accounts/key_made.html", context)

@@ -56,6 +56,7 @@ VERBS: Words = {
     "allowance.turned-down": _("Allowed network turned down"),
     "api-key.created": _("API key created"),
     "api-key.revoked": _("API key revoked"),
+    "api-key.rotated": _("API key rotated"),
     "approval.answered": _("Approval answered"),
     "clone.answered": _("Suspected clone answered"),
     "contact.added": _("Directory entry added"),

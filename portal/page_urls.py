@@ -170,5 +170,6 @@ urlpatterns: list[URLPattern] = [
     path("people/<slug:slug>/<uuid:code>/remove/", people.remove, name="person-remove"),
     path("keys/", accounts.api_keys, name="keys"),
     path("keys/add/", accounts.api_key_add, name="key-add"),
+    path("keys/<uuid:code>/rotate/", accounts.api_key_rotate, name="key-rotate"),
     path("keys/<uuid:code>/revoke/", accounts.api_key_revoke, name="key-revoke"),
 ]

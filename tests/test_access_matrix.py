@@ -40,6 +40,9 @@ from provisioning.models import (
     ResyncRequest,
     Token,
     UnlockLink,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
     Window,
 )
 from security.models import AllowedNetwork, Ban
@@ -63,6 +66,7 @@ WITHOUT_GET |= {"device-unlock-link", "setting-detail", "raw-key-detail", "raw-k
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {
+    "api-key-rotate",
     "allowed-network-grant",
     "ban-lift-mine",
     "incident-notes",
@@ -91,7 +95,7 @@ KEPT: tuple[type[Model], ...] = (
     Account, Membership, User, ApiKey, Device, Extension, Appearance, Key, Profile, ProfileKey, SettingValue,
     RawValue, Contact, Directory, Holiday, Site, SiteNetwork, Ban, AllowedNetwork,
     Lock, Denial, Token, Window, Approval, Job, PolicyValue, Outbox, ResyncRequest, DeviceEvent, Incident,
-    IncidentStep, UnlockLink, ImportDraft, AuditEntry,
+    IncidentStep, UnlockLink, ImportDraft, WebhookEndpoint, WebhookEvent, WebhookDelivery, AuditEntry,
 )  # fmt: skip
 TOUCHED_BY_LOOKING = {"last_login", "last_used_at"}
 
