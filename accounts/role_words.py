@@ -14,6 +14,17 @@ NAMES: dict[Role, str | Promise] = {
     Role.SUPPORT: gettext_lazy("Support"),
 }
 
+#: What each role is for, in a sentence.
+MEANT_FOR: dict[Role, str | Promise] = {
+    Role.USER: gettext_lazy("Sees the phones that are his own, and lets them set themselves up again."),
+    Role.VIEWER: gettext_lazy("Sees everything of the account but secrets and files, and changes nothing."),
+    Role.MANAGER: gettext_lazy("Runs the account: phones, lines, sites, approvals, people."),
+    Role.RESELLER: gettext_lazy("Runs all customers of the reseller. Needs a second factor."),
+    Role.SUPPORT: gettext_lazy(
+        "Runs the platform: all accounts, bans, this site's staff pages. Needs a second factor."
+    ),
+}
+
 #: What each power lets somebody do, in the words of the powers page.
 MEANS: dict[Power, str | Promise] = {
     Power.OWN_PHONES: gettext_lazy("See the phones that are his own, and let them set themselves up again"),

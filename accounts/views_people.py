@@ -1,12 +1,10 @@
 """The people of the accounts that a manager reaches: listed, invited, given other roles, taken out."""
 
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,22 +14,13 @@ from django.views.decorators.http import require_POST
 from accounts import invitations, second_factor, tenants
 from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Membership
-from accounts.role_words import NAMES, role_choices
+from accounts.people import matching, reached_by
+from accounts.role_words import MEANT_FOR, NAMES, role_choices
 from accounts.roles import RANK, Power, Role, may_give
 from accounts.scope import Actor
 from accounts.views import InAccountForm
 
 SHOWN = 500
-#: What each role is for, in a sentence.
-MEANT_FOR = {
-    Role.USER: gettext_lazy("Sees the phones that are his own, and lets them set themselves up again."),
-    Role.VIEWER: gettext_lazy("Sees everything of the account but secrets and files, and changes nothing."),
-    Role.MANAGER: gettext_lazy("Runs the account: phones, lines, sites, approvals, people."),
-    Role.RESELLER: gettext_lazy("Runs all customers of the reseller. Needs a second factor."),
-    Role.SUPPORT: gettext_lazy(
-        "Runs the platform: all accounts, bans, this site's staff pages. Needs a second factor."
-    ),
-}
 
 
 def explained(roles: Iterable[Role]) -> list[tuple[str, str, str]]:
@@ -56,25 +45,17 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=role_choices)
 
 
-def _reach(request: PageRequest) -> Any:
-    """The memberships whose people the reader may change, dressed as the pages show them."""
-    rows = Membership.objects.reachable_by(request.actor, Power.EDIT_PEOPLE)
-    return rows.select_related("user", "account").annotate(has_factor=second_factor.of_the("user"))
-
-
 def _find(request: PageRequest, slug: str, code: UUID) -> Membership:
-    found: Membership = get_object_or_404(_reach(request), account__slug=slug, user__code=code)
+    rows = reached_by(request.actor)
+    found: Membership = get_object_or_404(rows, account__slug=slug, user__code=code)
     return found
 
 
 @needs(Power.EDIT_PEOPLE)
 def people(request: PageRequest) -> HttpResponse:
     asked = request.GET.get("person", "").replace("\0", "").strip()
-    rows = _reach(request)
-    if asked:
-        found = Q(user__email__icontains=asked) | Q(account__name__icontains=asked)
-        rows = rows.filter(found | Q(user__name__icontains=asked, invited_at=None))
-    members = list(rows.order_by("account__path", "user__email")[: SHOWN + 1])
+    rows = reached_by(request.actor)
+    members = list((matching(rows, asked) if asked else rows)[: SHOWN + 1])
     context = {
         "section": "people",
         "members": members[:SHOWN],

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from accounts import api as accounts_api
+from accounts import api_people
 from devices import api as devices_api
 from devices import api_directory
 from portal import api
@@ -45,6 +46,7 @@ router.register("jobs", windows.JobDoor, "job")
 
 lists = {prefix: f"{basename}-list" for prefix, _, basename in router.registry} | {
     "approvals": "approval-list",
+    "people": "person-list",
     "policies": "policy-list",
     "settings": "setting-list",
     "raw-keys": "raw-key-list",
@@ -61,6 +63,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="approval-detail",
     ),
     path("accounts/<slug:slug>/move/", customers.CustomerMove.as_view(), name="account-move"),
+    path("people/", api_people.PersonDoor.as_view({"get": "list", "post": "create"}), name="person-list"),
+    path(
+        "people/<slug:slug>/<uuid:code>/",
+        api_people.PersonDoor.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="person-detail",
+    ),
+    path(
+        "people/<slug:slug>/<uuid:code>/invite/",
+        api_people.PersonDoor.as_view({"post": "invite_again"}),
+        name="person-invite",
+    ),
+    path(
+        "people/<slug:slug>/<uuid:code>/reset-second-factor/",
+        api_people.PersonDoor.as_view({"post": "reset_second_factor"}),
+        name="person-reset-second-factor",
+    ),
+    path("roles/", api_people.Roles.as_view(), name="roles"),
     path("policies/", policies.PolicyDoor.as_view({"get": "list"}), name="policy-list"),
     path(
         "policies/<str:name>/",

@@ -99,6 +99,8 @@ API: dict[str, Args] = {
     "what-if": _none,
     "what-if-detail": job,  # a tenant's job is none
     **dict.fromkeys(("allowed-network-detail", "allowed-network-grant"), _code("allowed")),
+    **dict.fromkeys(("person-list", "roles"), _none),
+    **{f"person-{name}": person for name in ("detail", "invite", "reset-second-factor")},
     "policy-detail": policy,
     **dict.fromkeys(("setting-list", "raw-key-list"), _none),
     "setting-detail": setting,
@@ -289,6 +291,12 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "device-clone": [("post", {"decision": "moved"})],
         "extension-new-secret": [("post", {})],
         "extension-expose": [("post", {})],
+        "person-list": [
+            ("post", {"account": slug, "email": "new@example.net", "name": "New", "role": "user"})
+        ],
+        "person-detail": [("patch", {"role": "user"}), ("delete", None)],
+        "person-invite": [("post", {})],
+        "person-reset-second-factor": [("post", {})],
         "policy-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
         "setting-detail": [("put", {"account": slug, "value": 2}), ("delete", None)],
         "raw-key-detail": [
