@@ -2,15 +2,12 @@
 
 from typing import Any, ClassVar
 
-from csp.constants import UNSAFE_INLINE
-from csp.decorators import csp_update
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError, OperationalError
-from django.utils.decorators import method_decorator
+from django.http import FileResponse, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext, gettext_lazy
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import VALIDATION_ERROR, ErrorResponse
@@ -20,9 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts.authentication import KEYWORD
 from accounts.doors import ApiView
 from accounts.refusals import Forbidden, Invalid, Refusal
+from portal.api_docs import described
 
 NOTHING = gettext_lazy("There is nothing here that you can see.")
 
@@ -111,67 +108,20 @@ class Nowhere(ApiView):
         raise exceptions.NotFound(f"{NOTHING} {hint}".strip())
 
 
-class Schema(SpectacularAPIView):
-    """The OpenAPI description of all this."""
+@extend_schema(exclude=True)
+class Schema(ApiView):
+    """The OpenAPI description of all this, as it is committed."""
+
+    def get(self, request: Request) -> FileResponse:
+        return described()
 
 
-# The viewer's page carries its few rules of style inline; no other page needs that.
-@method_decorator(csp_update({"style-src": UNSAFE_INLINE}), name="dispatch")
-class Viewer(SpectacularSwaggerSplitView):
-    """The same for people."""
+@extend_schema(exclude=True)
+class Docs(ApiView):
+    """Where the page about the API was; it has an address outside, where no session counts."""
 
-    http_method_names = ["get"]
-    url_name = "v1:schema"
-
-
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the description names the key."""
-
-    target_class = "accounts.authentication.ApiKeyAuthentication"
-    name = "apiKey"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Authorization",
-            "description": f"`{KEYWORD} <key>`",
-        }
-
-
-def describe_errors(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add to every operation of the description the one shape of a no."""
-    schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    text = {"type": "string"}
-    entry = {"type": "object", "required": ["code", "detail"], "properties": {"code": text, "detail": text}}
-    schemas["Problem"] = {
-        **entry,
-        "properties": {
-            **entry["properties"],  # type: ignore[dict-item]
-            "rule": {**text, "description": "The rule that refused."},
-            "field": {**text, "description": "The input at fault, where there is one."},
-            "errors": {
-                "type": "array",
-                "items": {
-                    **entry,
-                    "properties": {**entry["properties"], "attr": {**text, "nullable": True}},  # type: ignore[dict-item]
-                },
-            },
-        },
-    }
-    answer = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-    for operations in result["paths"].values():
-        for method, operation in operations.items():
-            said = {
-                "401": "No key, or a bad one",
-                "403": "The role does not allow it",
-                "404": "Nothing to see",
-            }
-            said |= {"400": "Bad input"} if method != "delete" else {}
-            said |= {"409": "A rule refuses"} if method != "get" else {}
-            for code, words in said.items():
-                operation["responses"].setdefault(code, {"description": words, **answer})
-    return result
+    def get(self, request: Request) -> HttpResponse:
+        return redirect("api-docs")
 
 
 def _kebab(code: str) -> str:

@@ -110,6 +110,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("what-if/", what_if.WhatIf.as_view(), name="what-if"),
     path("what-if/<uuid:code>/", what_if.WhatIfResult.as_view(), name="what-if-detail"),
     path("schema/", api.Schema.as_view(), name="schema"),
-    path("docs/", api.Viewer.as_view(), name="docs"),
+    path("docs/", api.Docs.as_view(), name="docs"),
     re_path("", api.Nowhere.as_view(), name="nowhere"),
 ]

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/email/", RedirectView.as_view(pattern_name="mfa_index"), name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include(("portal.api_urls", "v1"))),
+    path("api/docs/", include("portal.api_docs")),
     # Passwords are changed by one door, which tells their owner.
     path(
         "staff/password_change/",

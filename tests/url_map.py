@@ -175,6 +175,8 @@ PAGES: dict[str, Args] = {
 
 #: Signing in, and what concerns only whoever signs in: allauth's own, by their prefixes.
 OWN_MATTERS = ("account_", "mfa_", "usersessions_")
+#: The API's description and its guide: the same for everybody, tests/portal/test_api_docs.py.
+EVERYBODY_READS = {"api-docs", "api-description", "api-guide", "api-changelog"}
 #: Django's admin, for platform support.
 STAFF = "admin"
 
@@ -193,6 +195,8 @@ class Leaf:
             return True  # each of them is walked, whatever models it shows
         table = {"v1": API, "": PAGES}.get(self.space, {})
         return self.name in table or (self.space == "" and self.name.startswith(OWN_MATTERS))
+        if self.space == "" and self.name in EVERYBODY_READS:
+            return True
 
 
 def leaves(patterns: Any = None, space: str = "", before: str = "") -> Iterator[Leaf]:

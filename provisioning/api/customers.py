@@ -39,12 +39,14 @@ class BelowShape(Shape):
 class CustomerMove(ApiView):
     """GET says what would be different; POST moves the customer with all that stands below it."""
 
-    @extend_schema(parameters=[BelowShape], responses=DifferenceShape(many=True))
+    @extend_schema(
+        operation_id="accounts_move_preview", parameters=[BelowShape], responses=DifferenceShape(many=True)
+    )
     def get(self, request: Request, slug: str) -> Response:
         account, below = self._both(request, slug, request.query_params.dict())
         return Response(DifferenceShape(differences.preview(account, below), many=True).data)
 
-    @extend_schema(request=BelowShape, responses=AccountShape)
+    @extend_schema(operation_id="accounts_move", request=BelowShape, responses=AccountShape)
     def post(self, request: Request, slug: str) -> Response:
         account, below = self._both(request, slug, request.data)
         moved: Any = resettling.move_customer(account, by=acting(request), below=below)
