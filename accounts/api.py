@@ -201,6 +201,7 @@ class ApiKeyDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     queryset = ApiKey.objects.none()
     serializer_class = ApiKeyShape
+    shows_a_key = True
     powers: ClassVar[dict[str, Power]] = {"create": Power.EDIT_PEOPLE, "destroy": Power.EDIT_PEOPLE}
 
     def dress(self, rows: Any) -> Any:
