@@ -78,12 +78,16 @@ class Tenant:
     tokens: list[str] = field(default_factory=list)
 
     @property
-    def words(self) -> list[str]:
+    def codes(self) -> list[str]:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
         rows += [self.profile, self.contact]
         rows += [self.window, self.approval, self.allowed, self.job, self.draft, self.incident]
         rows.append(self.unlock_link)
-        codes = [str(row.code) for row in rows] + [self.key_code, self.link_secret]
+        return [*(str(row.code) for row in rows), self.key_code]
+
+    @property
+    def words(self) -> list[str]:
+        codes = [*self.codes, self.link_secret]
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
         names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name, self.profile.name]
@@ -154,7 +158,7 @@ def make_world() -> World:
         platform, by=founder, email="sam@platform.example", name="Sam Support", password=PASSWORD
     ).user
     harbour = tenants.create_account(platform, by=actor(sam), slug="harbour", name="Harbour Telecom")
-    rita = _person(harbour, sam, "rita@harbour.example", "Rita Reseller", Role.RESELLER)
+    rita = person_in(harbour, sam, "rita@harbour.example", "Rita Reseller", Role.RESELLER)
     acme = make_tenant(harbour, (sam, rita), "acme", "Acme Anvils", ("Ana", "Vic", "Ben"), "00005e0053a")
     globex = make_tenant(harbour, (sam, rita), "globex", "Globex Gears", ("Eve", "Val", "Bob"), "00005e0053b")
     for person in (sam, rita):
@@ -173,7 +177,7 @@ def make_tenant(
     account = tenants.create_account(parent, by=actor(rita), slug=slug, name=name)
     roles = (Role.MANAGER, Role.VIEWER, Role.USER)
     manager, viewer, user = (
-        _person(account, rita, f"{first.lower()}@{slug}.example", f"{first} of {slug}", role)
+        person_in(account, rita, f"{first.lower()}@{slug}.example", f"{first} of {slug}", role)
         for first, role in zip(cast, roles, strict=True)
     )
     by = actor(manager)
@@ -252,7 +256,7 @@ def make_tenant(
     )  # fmt: skip
 
 
-def _person(account: Account, by: User, email: str, name: str, role: Role) -> User:
+def person_in(account: Account, by: User, email: str, name: str, role: Role) -> User:
     return tenants.add_person(
         account, by=actor(by), email=email, name=name, role=role, password=PASSWORD
     ).user
