@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SIP_SECRET = "sip-secret"  # noqa: S105
     ADMIN_PASSWORD = "admin-password"  # noqa: S105
     USER_PASSWORD = "user-password"  # noqa: S105
+    WEBHOOK_SECRET = "webhook-secret"  # noqa: S105
 
 
 @cache

@@ -27,6 +27,7 @@ KINDS: Words = {
     "policy": _("Policy"),
     "profile": _("Profile"),
     "site": _("Site"),
+    "webhook": _("Webhook"),
     "window": _("Window"),
 }
 
@@ -126,6 +127,12 @@ VERBS: Words = {
     "site.holidays-changed": _("Holidays of a site changed"),
     "site.hours-changed": _("Opening hours of a site changed"),
     "site.removed": _("Site removed"),
+    "webhook.changed": _("Endpoint of webhooks changed"),
+    "webhook.created": _("Endpoint of webhooks created"),
+    "webhook.removed": _("Endpoint of webhooks removed"),
+    "webhook.replayed": _("Webhooks sent again"),
+    "webhook.secret-rotated": _("Secret of webhooks changed"),
+    "webhook.tested": _("Endpoint of webhooks tried out"),
     "window.closed": _("Window closed"),
     "window.ended": _("Window ended"),
     "window.opened": _("Window opened"),

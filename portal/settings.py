@@ -361,6 +361,11 @@ RESYNC_PLACE_GAP = env.float("RESYNC_PLACE_GAP", default=2.0)  # seconds between
 RESYNC_JITTER = env.float("RESYNC_JITTER", default=30.0)  # seconds over which many phones are spread
 RESYNC_TRIES = env.int("RESYNC_TRIES", default=3)
 
+# --- Webhooks ---------------------------------------------------------------------------------------------
+
+# Networks of one's own that webhooks may go to, also by http; all others go to the public Internet alone.
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
+
 # --- Logs -------------------------------------------------------------------------------------------------
 
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")  # json | console

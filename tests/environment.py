@@ -30,6 +30,7 @@ FOREIGN = (
     "CANARY_URL",
     "SIP_EDGE",
     "SIP_T1",
+    "WEBHOOK_NETWORKS",
     *(f"RESYNC_{what}" for what in ("RATE", "PLACE_GAP", "JITTER", "TRIES")),
 )
 

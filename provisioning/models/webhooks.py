@@ -95,7 +95,8 @@ class WebhookDelivery(models.Model):
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
     tries = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    due_at = models.DateTimeField(default=timezone.now)
+    # Its next turn; empty while those before it in its lane have not gone.
+    due_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
     taken_until = models.DateTimeField(null=True, blank=True)  # a worker has it in hand
     ended_at = models.DateTimeField(null=True, blank=True)
     # Asked for again by a person: it does not wait for others, and nobody waits for it.
