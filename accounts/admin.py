@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import keys, second_factor, tenants
-from accounts.models import Account, ApiKey, AuditEntry, Membership, NoticeChoice, User
+from accounts.models import Account, ApiKey, AuditEntry, KeptAnswer, Membership, NoticeChoice, User
 from accounts.refusals import Refusal
 from accounts.roles import Power
 from accounts.scope import NOBODY, Actor
@@ -270,6 +270,16 @@ class ApiKeyAdmin(ListOnly):
         posted.setlist(ACTION_CHECKBOX_NAME, [str(pk) for pk in chosen.values_list("pk", flat=True)])
         request.POST = posted  # type: ignore[assignment]
         return super().response_action(request, queryset, *args, **more)
+
+
+@admin.register(KeptAnswer)
+class KeptAnswerAdmin(LookOnly):
+    """Calls that came with an `Idempotency-Key`; what they were answered is their callers' own."""
+
+    list_display = ("caller", "name", "status", "turn", "created_at", "runs_until")
+    list_filter = ("status",)
+    search_fields = ("caller", "name")
+    fields = list_display
 
 
 # --- the record ------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """What every API list has in common: closed until `visible_to` opens it, ordered, in pages."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
 from rest_framework import views, viewsets
 from rest_framework.request import Request
 
+from accounts import once
 from accounts.authentication import acting
 from accounts.refusals import Forbidden
 from accounts.roles import Power
@@ -13,7 +15,18 @@ from accounts.scope import Actor
 
 
 class Asked:
-    """What every call of the API has in common, whichever kind of view answers it."""
+    """What every call of the API has in common, whichever kind of view answers it.
+
+    `shows_a_key` says that a POST answers what is shown once: it is kept nowhere, and not told again.
+    """
+
+    shows_a_key = False
+    post: Any
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        if request.method == "POST" and once.HEADER in request.headers and hasattr(self, "post"):
+            self.post = partial(once.answered, self, self.post)
 
 
 class ApiView(Asked, views.APIView):

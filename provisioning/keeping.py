@@ -14,7 +14,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import ngettext
 
-from accounts.models import GRACE, AuditEntry
+from accounts import once
+from accounts.models import GRACE, AuditEntry, KeptAnswer
 from provisioning import removing, replaying, shortening, tokens
 from provisioning.gate import TokenKind
 from provisioning.models import (
@@ -275,6 +276,12 @@ KEPT: tuple[Kept, ...] = (
         "Lists of phones that were sent for an import",
         Term(days=1),
         rows(lambda cut: ImportDraft.objects.filter(created_at__lt=cut), "created_at"),
+    ),
+    Kept(
+        "kept-answers",
+        "Answers of the API to calls with an Idempotency-Key",
+        Term(days=once.KEPT.days),
+        rows(lambda cut: KeptAnswer.objects.filter(created_at__lt=cut), "created_at"),
     ),
     Kept(
         "unlock-links",

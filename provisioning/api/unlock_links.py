@@ -57,7 +57,13 @@ class UnlockLinkVerbs(Door):
 
     @extend_schema(methods=["GET"], responses=UnlockLinkShape(many=True), filters=False)
     @extend_schema(methods=["POST"], request=NewUnlockLink, responses={201: MadeUnlockLink})
-    @action(detail=True, methods=["get", "post"], url_path="unlock-links", filterset_class=None)
+    @action(
+        detail=True,
+        methods=["get", "post"],
+        url_path="unlock-links",
+        filterset_class=None,
+        shows_a_key=True,
+    )
     def unlock_links(self, request: Request, code: str) -> Response:
         """The open links, the newest first; POST makes one, good for one unlock within 24 hours (E1)."""
         device: Device = self.get_object()

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.admin import ListOnly, LookOnly
-from accounts.models import ApiKey, AuditEntry, User
+from accounts.models import ApiKey, AuditEntry, KeptAnswer, User
 from accounts.scope import NOBODY
 from devices.models import Device, Extension, RawValue, SettingValue, SiteNetwork
 from provisioning.models import (
@@ -118,6 +118,7 @@ def plant(world: World) -> None:
         user=world.ben, session_key=SECRET[:40], ip="192.0.2.1", user_agent="A browser", data={"is": SECRET}
     )
     Authenticator.objects.update(data={"secret": SECRET})
+    KeptAnswer.objects.create(caller="key 1", name="x", asked=SECRET, answer=SECRET, runs_until=now)
     MacRecord.objects.create(mac_hash=SECRET[:40], account_code=acme.code, left_at=now)
 
 

@@ -7,7 +7,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 
 from accounts import audit
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, KeptAnswer, User
 from accounts.scope import Actor
 from devices.models import Device
 from provisioning import incidents, replaying, tokens
@@ -135,6 +135,10 @@ def listed_session(device: Device, at: datetime) -> UserSession:
 
 def draft(device: Device, at: datetime) -> ImportDraft:
     return ImportDraft.objects.create(account=device.account, by="Ana", created_at=at)
+
+
+def kept_answer(device: Device, at: datetime) -> KeptAnswer:
+    return KeptAnswer.objects.create(caller="key 1", name="x", asked="y", runs_until=at, created_at=at)
 
 
 def link(device: Device, at: datetime) -> UnlockLink:

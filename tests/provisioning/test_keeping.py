@@ -41,6 +41,7 @@ from tests.provisioning.kept import (
     hour,
     incident,
     job,
+    kept_answer,
     key,
     lifted,
     link,
@@ -91,6 +92,7 @@ ROWS: list[tuple[str, Maker]] = [
     ("sessions", session),
     ("sessions", listed_session),
     ("import-drafts", draft),
+    ("kept-answers", kept_answer),
     ("unlock-links", link),
     ("notices", notice),
 ]
