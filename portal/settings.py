@@ -328,11 +328,11 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "portal.api_description.describe",
         "accounts.once.describe",
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
+        "portal.api_description.describe",
 
 # --- Background work --------------------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ class PolicyDoor(ApiSet):
         policies.set_value(account, by=acting(request), name=name, value=shape.validated_data["value"])
         return Response(self._one(account, name, request))
 
-    @extend_schema(parameters=[ACCOUNT], responses=PolicyShape)
+    @extend_schema(parameters=[ACCOUNT], responses={200: PolicyShape})
     def destroy(self, request: Request, name: str) -> Response:
         """Give up the account's own value: what stands above it holds again, and is answered."""
         self._named(name)

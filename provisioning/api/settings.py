@@ -181,7 +181,7 @@ class SettingDoor(ApiSet):
         settings_tree.set_value(target, by=acting(request), name=name, value=where["value"])
         return Response(_one(target, name, acting(request)))
 
-    @extend_schema(parameters=WHERE, responses=SettingShape)
+    @extend_schema(parameters=WHERE, responses={200: SettingShape})
     def destroy(self, request: Request, name: str) -> Response:
         """Take back the own value: what stands above it holds again, and is answered."""
         _named(name)
