@@ -329,10 +329,10 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.once.describe",
+        "portal.api_description.describe",
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
-        "portal.api_description.describe",
 
 # --- Background work --------------------------------------------------------------------------------------
 
