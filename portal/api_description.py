@@ -132,13 +132,6 @@ NOES: dict[str, tuple[str, str, str, tuple[str, ...], Json]] = {
     ),
 }  # fmt: skip
 PARAMETERS: Json = {
-    "IdempotencyKey": {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": False,
-        "description": "The caller's name for this call: sent again within a day, it gets the first answer.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    },
     "IfMatch": {
         "name": "If-Match",
         "in": "header",
@@ -175,7 +168,7 @@ def describe(result: Json, generator: Any, request: Any, public: bool) -> Json:
     parts["schemas"] |= copy.deepcopy(SCHEMAS)
     parts |= {
         "headers": copy.deepcopy(HEADERS),
-        "parameters": copy.deepcopy(PARAMETERS),
+        "parameters": copy.deepcopy(PARAMETERS) | parts.get("parameters", {}),
         "responses": {no[0]: _no(*no[1:]) for no in NOES.values()},
     }
     parts["securitySchemes"]["csrf"] = {
@@ -189,6 +182,7 @@ def describe(result: Json, generator: Any, request: Any, public: bool) -> Json:
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             _dress(path, method, operation)
+    _say_null_as_3_1(result)
     return put_examples(result)
 
 
@@ -212,13 +206,24 @@ def _tighten(name: str, schema: Json) -> None:
         schema["required"] = sorted(schema["properties"])
 
 
+def _say_null_as_3_1(part: Any) -> None:
+    """Rewrite `nullable`, which the parts that others describe still have."""
+    if isinstance(part, dict):
+        if part.get("nullable") is True and isinstance(part.get("type"), str):
+            part["type"] = [part["type"], "null"]
+            del part["nullable"]
+        for inner in part.values():
+            _say_null_as_3_1(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            _say_null_as_3_1(inner)
+
+
 def _dress(path: str, method: str, operation: Json) -> None:
     """Its noes, its headers, and how its caller shows who he is."""
     given = operation.setdefault("parameters", [])
     names = {parameter.get("name") for parameter in given}
     changes = method != "get"
-    if method == "post":
-        given.append({"$ref": "#/components/parameters/IdempotencyKey"})
     said = {"401", "403", "406", "429", "503"}
     said |= {"404"} if "{" in path else set()
     said |= {"400"} if given or "requestBody" in operation else set()
@@ -233,4 +238,4 @@ def _dress(path: str, method: str, operation: Json) -> None:
             answer["headers"] |= _headers(("Idempotency-Replayed",))
         answer["description"] = answer.get("description") or "Done."
     for status in sorted(said):
-        operation["responses"].setdefault(status, {"$ref": f"#/components/responses/{NOES[status][0]}"})
+        operation["responses"][status] = {"$ref": f"#/components/responses/{NOES[status][0]}"}

@@ -193,10 +193,10 @@ class Leaf:
     def known(self) -> bool:
         if self.space == STAFF:
             return True  # each of them is walked, whatever models it shows
-        table = {"v1": API, "": PAGES}.get(self.space, {})
-        return self.name in table or (self.space == "" and self.name.startswith(OWN_MATTERS))
         if self.space == "" and self.name in EVERYBODY_READS:
             return True
+        table = {"v1": API, "": PAGES}.get(self.space, {})
+        return self.name in table or (self.space == "" and self.name.startswith(OWN_MATTERS))
 
 
 def leaves(patterns: Any = None, space: str = "", before: str = "") -> Iterator[Leaf]:

@@ -138,7 +138,7 @@ class WindowShape(Shape):
     listed = serializers.BooleanField(read_only=True)
     starts = serializers.DateTimeField(source="starts_at", read_only=True)
     ends = serializers.DateTimeField(source="ends_at", read_only=True)
-    closed_at = serializers.DateTimeField(read_only=True)
+    closed_at = serializers.DateTimeField(read_only=True, allow_null=True)
     opened_by = serializers.CharField(read_only=True)
     covers = serializers.IntegerField(read_only=True)
 
