@@ -224,7 +224,7 @@ def _dress(path: str, method: str, operation: Json) -> None:
     given = operation.setdefault("parameters", [])
     names = {parameter.get("name") for parameter in given}
     changes = method != "get"
-    said = {"401", "403", "406", "429", "503"}
+    said = {"401", "403", "406", "429", "503"} | (operation["responses"].keys() & NOES.keys())
     said |= {"404"} if "{" in path else set()
     said |= {"400"} if given or "requestBody" in operation else set()
     said |= {"409"} if changes else set()

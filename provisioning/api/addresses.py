@@ -153,7 +153,7 @@ class IpCheck(ApiView):
 
     @extend_schema(
         parameters=[OpenApiParameter("address", str, description="Without it: the request's own.")],
-        responses=CheckShape,
+        responses={200: CheckShape, 404: None},
     )
     def get(self, request: Request) -> Response:
         actor = acting(request)
@@ -208,7 +208,7 @@ class BanDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         bans.lift(self.get_object(), by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=WhichAddress, responses=BanShape)
+    @extend_schema(request=WhichAddress, responses={200: BanShape, 404: None})
     @action(detail=False, methods=["post"], url_path="mine/lift", url_name="lift-mine")
     def lift_mine(self, request: Request) -> Response:
         """End the ban of the address that the request comes from (B6)."""
