@@ -12,12 +12,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.doors import Door
+from accounts.authentication import acting
+from accounts.doors import ApiView, Door
 from accounts.filtering import OfAccount
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
-from devices import directory, importing
-from devices.models import Contact
+from devices import directory, importing, phone_books
+from devices.models import Contact, Device, Extension
 
 CSV = "text/csv; charset=utf-8"
 
@@ -70,6 +71,47 @@ class PlanShape(Shape):
 
 class WhoseShape(Shape):
     account = AccountField()
+
+
+class MakeShape(Shape):
+    """What the phones of one make do with the directory."""
+
+    name = serializers.CharField(source="family")
+    search = serializers.CharField(help_text="How people find somebody in it.")
+    most = serializers.IntegerField(help_text="Entries that they take; 0: it has no phone book.")
+    missing = serializers.IntegerField(help_text="Entries beyond that, which they do not show.")
+    cannot = serializers.ListField(child=serializers.CharField(), help_text="Models without it, and why.")
+
+
+class DirectoryShape(Shape):
+    """Who stands in an account's directory, and what the makes with phones there do with it."""
+
+    account = AccountField()
+    contacts = serializers.IntegerField()
+    extensions = serializers.IntegerField(help_text="Of the account, those that hide among them.")
+    hidden = serializers.IntegerField(help_text="Extensions with `in_directory` false.")
+    makes = MakeShape(many=True)
+
+
+class CompanyDirectory(ApiView):
+    """An account's directory as a whole; its contacts and extensions are lists of their own."""
+
+    @extend_schema(parameters=[WhoseShape], responses=DirectoryShape)
+    def get(self, request: Request) -> Response:
+        query = WhoseShape(data=request.query_params.dict(), context={"request": request})
+        query.is_valid(raise_exception=True)
+        account = query.validated_data["account"]
+        lines = Extension.objects.visible_to(acting(request)).filter(account=account)
+        phones = Device.objects.visible_to(acting(request)).filter(account=account)
+        models = phones.order_by("family", "model").values_list("family", "model").distinct()
+        shown = {
+            "account": account,
+            "contacts": Contact.objects.visible_to(acting(request)).filter(account=account).count(),
+            "extensions": lines.count(),
+            "hidden": lines.filter(in_directory=False).count(),
+            "makes": phone_books.notes(account, models),
+        }
+        return Response(DirectoryShape(shown).data)
 
 
 class ContactFilter(filters.FilterSet):  # type: ignore[misc]

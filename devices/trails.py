@@ -84,18 +84,18 @@ def lacks(target: Target, name: str) -> tuple[Lack, ...]:
     model = family.models.get(target.model) if family else None
     if family is None or model is None:
         return ()
-    reason = _reasons(family, model.generation).get(name)
+    reason = reasons(family, model.generation).get(name)
     return (Lack(model.title, gettext(reason)),) if reason else ()
 
 
 def _somewhere(family: Family, name: str) -> list[Lack]:
     """A family once where all its generations give the same reason, otherwise each that gives one."""
-    reasons = {code: _reasons(family, code).get(name, "") for code in family.generations}
-    if len(set(reasons.values())) == 1:
-        reason = next(iter(reasons.values()))
+    by_code = {code: reasons(family, code).get(name, "") for code in family.generations}
+    if len(set(by_code.values())) == 1:
+        reason = next(iter(by_code.values()))
         return [Lack(family.name, gettext(reason))] if reason else []
-    titles = {code: _of_family(family, code) for code in reasons}
-    return [Lack(titles[code], gettext(reason)) for code, reason in reasons.items() if reason]
+    titles = {code: _of_family(family, code) for code in by_code}
+    return [Lack(titles[code], gettext(reason)) for code, reason in by_code.items() if reason]
 
 
 def _of_family(family: Family, generation: str) -> str:
@@ -103,7 +103,8 @@ def _of_family(family: Family, generation: str) -> str:
     return title if title.startswith(family.name) else f"{family.name}, {title}"
 
 
-def _reasons(family: Family, generation: str) -> Mapping[str, str]:
+def reasons(family: Family, generation: str) -> Mapping[str, str]:
+    """The settings that a generation cannot express, each with the reason as the tables have it."""
     declined = family.lacks(generation)
     protections = {name: declined[kind] for name, kind in _PROTECTIONS.items() if kind in declined}
     return {**family.lacks_settings(generation), **protections}

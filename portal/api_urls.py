@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from accounts import api as accounts_api
 from accounts import api_people
 from devices import api as devices_api
-from devices import api_directory
+from devices import api_catalogue, api_directory
 from portal import api
 from provisioning.api import (
     addresses,
@@ -62,6 +62,25 @@ urlpatterns: list[URLPattern | URLResolver] = [
         windows.ApprovalDoor.as_view({"get": "retrieve", "post": "answer"}),
         name="approval-detail",
     ),
+    path(
+        "catalogue/families/",
+        api_catalogue.CatalogueFamilies.as_view({"get": "list"}),
+        name="catalogue-families",
+    ),
+    path(
+        "catalogue/families/<str:family>/",
+        api_catalogue.CatalogueFamilies.as_view({"get": "retrieve"}),
+        name="catalogue-family",
+    ),
+    path(
+        "catalogue/models/", api_catalogue.CatalogueModels.as_view({"get": "list"}), name="catalogue-models"
+    ),
+    path(
+        "catalogue/models/<str:family>/<str:model>/",
+        api_catalogue.CatalogueModels.as_view({"get": "retrieve"}),
+        name="catalogue-model",
+    ),
+    path("directory/", api_directory.CompanyDirectory.as_view(), name="directory"),
     path("accounts/<slug:slug>/move/", customers.CustomerMove.as_view(), name="account-move"),
     path("people/", api_people.PersonDoor.as_view({"get": "list", "post": "create"}), name="person-list"),
     path(

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext as _
 
+from devices import restarting
 from devices.catalog import catalog
 from devices.models import Device
 
@@ -10,7 +11,7 @@ def restart_words(device: Device) -> str:
     """One sentence or two: how this model is taken off its power and put on again."""
     family = catalog().families.get(device.family)
     power = family.power_of(device.model) if family else "plug-or-cable"
-    return _by_power(power)
+    return restarting.sentence(power)
 
 
 def waiting_words(device: Device) -> str:
@@ -22,32 +23,3 @@ def waiting_words(device: Device) -> str:
     if model and model.single_step:
         return _("That takes about three minutes.")
     return _("It starts twice; that takes about three minutes.")
-
-
-def _by_power(power: str) -> str:
-    match power:
-        case "cable":
-            return _(
-                "Pull the network cable that it gets its power from, count to ten, plug the cable in again."
-            )
-        case "base":
-            return _(
-                "Pull the plug and the network cable of its base station (the box, not the handset); if it"
-                " has only one of them, pull that one. Count to ten, plug in again what you pulled."
-            )
-        case "adapter":
-            return _(
-                "Pull the plug of the box that your phone is connected to, count to ten, plug it in again."
-            )
-        case "battery":
-            return _("Switch it off, count to ten, switch it on again.")
-        case "wired-in":
-            return _(
-                "It gets its power through the wall, by its network cable or by a power supply. Switch that"
-                " off, or have it switched off, count to ten, switch it on again."
-            )
-        case _:
-            return _(
-                "Pull its plug and the network cable that goes to the wall; if it has only one of them, pull"
-                " that one. Count to ten, plug in again what you pulled."
-            )

@@ -93,6 +93,7 @@ WITHOUT_GET |= {
 }
 #: What says nothing of anybody, and is the same for everybody.
 FOR_EVERYBODY = {"roles"}
+FOR_EVERYBODY |= {f"catalogue-{name}" for name in ("families", "family", "models", "model")}
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
 NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")

@@ -42,6 +42,7 @@ LISTS = (
     "/api/v1/jobs/",
     "/api/v1/jobs/{job}/",
     "/api/v1/silence/?account=acme",
+    "/api/v1/people/",
     "/api/v1/sites/",
     "/api/v1/windows/",
     "/api/v1/windows/{window}/",

@@ -38,13 +38,21 @@ def raw_key(tenant: Tenant) -> dict[str, Any]:
     return {"key": "phone_setting.contrast"}
 
 
+def family(tenant: Tenant) -> dict[str, Any]:
+    return {"family": "yealink"}
+
+
+def model(tenant: Tenant) -> dict[str, Any]:
+    return {"family": "yealink", "model": "T46S"}
+
+
 def no_secret(tenant: Tenant) -> dict[str, Any]:
     """What an unlock link might be; those that are good are walked in tests/portal/test_unlock_link.py."""
     return {"secret": "0" * 50}
 
 
 #: Names that are the product's or a vendor's, and no tenant's.
-EVERYBODYS: tuple[Args, ...] = (policy, setting, raw_key, no_secret)
+EVERYBODYS: tuple[Args, ...] = (policy, setting, raw_key, no_secret, family, model)
 
 
 def key(tenant: Tenant) -> dict[str, Any]:
@@ -99,7 +107,10 @@ API: dict[str, Args] = {
     "what-if": _none,
     "what-if-detail": job,  # a tenant's job is none
     **dict.fromkeys(("allowed-network-detail", "allowed-network-grant"), _code("allowed")),
-    **dict.fromkeys(("person-list", "roles"), _none),
+    **dict.fromkeys(("person-list", "roles", "directory"), _none),
+    **dict.fromkeys(("catalogue-families", "catalogue-models"), _none),
+    "catalogue-family": family,
+    "catalogue-model": model,
     **{f"person-{name}": person for name in ("detail", "invite", "reset-second-factor")},
     "policy-detail": policy,
     **dict.fromkeys(("setting-list", "raw-key-list"), _none),
@@ -118,7 +129,7 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.

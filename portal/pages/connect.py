@@ -10,22 +10,13 @@ from django.utils import timezone
 from accounts.guards import PageRequest, needs
 from accounts.roles import Power
 from devices.catalog import catalog
+from devices.connecting import Address, addresses, without_tls
 from devices.family import Connect, Family
 from devices.models import Device
 from portal.pages.presence import presence_of
 from provisioning import heard
 
 SHOWN = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One address to copy, with what it is for."""
-
-    name: str
-    url: str
-    by_hand: str
-    is_plain: bool  #: http, for the models that cannot do better
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +65,5 @@ def _chosen(request: PageRequest, families: list[Family]) -> Family | None:
 
 def _maker(family: Family) -> Maker:
     assert family.connect is not None
-    root = str(settings.PHONES_URL)
-    plain = [model.title for model in family.models.values() if model.no_tls]
-    ways = [("root", root, False)]
-    if plain and root.startswith("https://"):
-        ways.append(("plain", root.replace("https://", "http://", 1), True))
-    addresses = [
-        Address(
-            name,
-            family.connect.address(family.connect.value, url),
-            family.connect.address(family.connect.by_hand, url),
-            is_plain,
-        )
-        for name, url, is_plain in ways
-    ]
-    return Maker(family, family.connect, addresses, ", ".join(plain))
+    ways = addresses(family, str(settings.PHONES_URL))
+    return Maker(family, family.connect, ways, ", ".join(without_tls(family)))

@@ -1,6 +1,5 @@
 """The company directory: who stands in it, contacts by form and by table, and what phones make of it."""
 
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +17,8 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
-from accounts.speaking import told
-from devices import directory, importing
-from devices.catalog import catalog
+from devices import directory, importing, phone_books
 from devices.models import Contact, Device, Extension
-from devices.phone import BookEntry
 from portal.pages.policies import chosen_account
 
 A_PAGE = 50
@@ -85,17 +81,6 @@ class TableForm(AccountForm):
         return str(table).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class BookNote:
-    """What the phones of one family make of the directory."""
-
-    family: str
-    search: str
-    missing: int  #: entries that they do not show
-    most: int
-    cannot: list[str]  #: those that have no phone book, and why
-
-
 @needs(Power.SEE_ACCOUNT)
 def listing(request: PageRequest) -> HttpResponse:
     account = chosen_account(request, request.GET.get("account", ""))
@@ -118,43 +103,16 @@ def listing(request: PageRequest) -> HttpResponse:
         "contacts": contacts.count(),
         "lines": lines.count(),
         "hidden": lines.filter(in_directory=False).count(),
-        "notes": notes(request, account),
+        "notes": phone_books.notes(account, models_of(request, account)),
         "may_edit": request.actor.may(Power.EDIT_EXTENSIONS, account.path),
     }
     return render(request, "devices/directory.html", context)
 
 
-def notes(request: PageRequest, account: Account) -> list[BookNote]:
-    """What the families with phones in this account make of its directory."""
+def models_of(request: PageRequest, account: Account) -> Any:
+    """The family and model of each kind of phone in this account."""
     phones = Device.objects.visible_to(request.actor).filter(account=account)
-    models = phones.order_by("family", "model").values_list("family", "model").distinct()
-    by_family: dict[str, list[str]] = {}
-    for family, model in models:
-        by_family.setdefault(family, []).append(model)
-    entries = directory.entries(account)
-    return [
-        note_of(family, shown, entries) for family, shown in by_family.items() if family in catalog().families
-    ]
-
-
-def note_of(code: str, models: list[str], entries: list[BookEntry]) -> BookNote:
-    family = catalog().families[code]
-    without: dict[str, list[str]] = {}
-    for name in models:
-        model = family.models.get(name)
-        if model is None:
-            continue
-        reason = told(family.generations[model.generation].book_cannot)
-        if model.single_step:
-            reason = gettext("It has no private URL, and a phone book lies below one only.")
-        if reason:
-            without.setdefault(reason, []).append(model.title)
-    cannot = [f"{', '.join(titles)}: {reason}" for reason, titles in without.items()]
-    if family.book is None or sum(len(titles) for titles in without.values()) == len(models):
-        return BookNote(family.name, "", 0, 0, cannot)
-    shown = len(family.book.entries(entries))
-    missing = max(shown - family.book.most, 0)
-    return BookNote(family.name, told(family.book.search), missing, family.book.most, cannot)
+    return phones.order_by("family", "model").values_list("family", "model").distinct()
 
 
 @needs(Power.EDIT_EXTENSIONS)

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from devices import directory
 from devices.models import Contact, Extension
 from devices.phone import BookEntry
-from portal.pages.directory import note_of
+from devices.phone_books import note_of
 from tests.world import World, actor, signed_in
 
 IMPORT = "/directory/import/"
