@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.admin import BY_STAFF, LookOnly, by_verb
 from accounts.scope import Actor
-from provisioning import locking, unlock_links, windows
+from provisioning import locking, outgoing, unlock_links, windows
 from provisioning.models import (
     Approval,
     CheckInDay,
@@ -38,6 +38,10 @@ from provisioning.models import (
     UnknownTime,
     UnlockLink,
     Upload,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
     Window,
 )
 from provisioning.spans import Span
@@ -245,6 +249,49 @@ class ResyncRequestAdmin(LookOnly):
     list_display = ("asked_at", "device", "by", "reboot", "sent_at", "status_code", "outcome", "why")
     list_select_related = ("device",)
     search_fields = ("device__mac",)
+
+
+# --- what other programs are told -------------------------------------------------------------------------
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(LookOnly):
+    """What follows the host in an address may be a secret of the other side."""
+
+    list_display = ("name", "account", "host", "is_active", "failing_since", "rests_until", "last_success_at")
+    list_filter = ("is_active",)
+    list_select_related = ("account",)
+    search_fields = ("name", "account__slug")
+    fields = (*list_display, "kinds", "with_below", "failures", "former_until", "created_at")
+    readonly_fields = fields
+
+    @admin.display(description=gettext_lazy("Address"))
+    def host(self, endpoint: WebhookEndpoint) -> str:
+        return outgoing.read_url(endpoint.url).place
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(LookOnly):
+    list_display = ("at", "kind", "account", "device")
+    list_select_related = ("account", "device")
+    search_fields = ("account__slug", "device__mac", "kind")
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(LookOnly):
+    list_display = ("created_at", "endpoint", "event", "state", "tries", "due_at", "ended_at", "is_replay")
+    list_filter = ("state",)
+    list_select_related = ("endpoint", "event")
+    search_fields = ("endpoint__account__slug",)
+
+
+@admin.register(WebhookAttempt)
+class WebhookAttemptAdmin(LookOnly):
+    """What the other side answered is for those whose program it is."""
+
+    list_display = ("at", "delivery", "status", "why", "took")
+    list_select_related = ("delivery",)
+    exclude = ("answer", "request_headers")
 
 
 # --- what phones left behind -----------------------------------------------------------------------------

@@ -1,17 +1,18 @@
-"""Keeps the store true: watches its marker, rebuilds it, drains notes, sweeps the outbox."""
+"""Keeps the store true: watches its marker, rebuilds it, drains notes, sweeps the outbox. Sends webhooks."""
 
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from provisioning import books, draining, earned, facts, publishing, stalled, store, wire
+from provisioning import books, draining, earned, facts, publishing, stalled, store, webhook_sending, wire
 from provisioning.gate import TokenKind
 from provisioning.models import Lock, Stamp, Token
 
@@ -19,16 +20,25 @@ log = structlog.get_logger(__name__)
 
 WATCH_EVERY = 2.0
 DRAIN_PAUSE = 0.25
+SEND_PAUSE = 0.5
 REBUILDING = b"rebuilding"
 REBUILD_TIME = 60  # seconds that one rebuilder's claim on the work lasts unless it goes on
 CHUNK = 500
 
 
 def start() -> threading.Event:
-    """Start both threads; set the event to end them."""
+    """Start the threads; set the event to end them."""
     over = threading.Event()
-    for name, step, pause in (("watch", watch, WATCH_EVERY), ("drain", drain, DRAIN_PAUSE)):
-        threading.Thread(target=_loop, args=(over, step, pause), name=f"keeper-{name}", daemon=True).start()
+    steps: dict[str, tuple[Callable[[], bool], float]] = {
+        "watch": (watch, WATCH_EVERY),
+        "drain": (drain, DRAIN_PAUSE),
+        "send": (partial(send, over), SEND_PAUSE),
+    }
+    for name, (step, pause) in steps.items():
+        thread = threading.Thread(
+            target=_loop, args=(over, name, step, pause), name=f"keeper-{name}", daemon=True
+        )
+        thread.start()
     return over
 
 
@@ -50,6 +60,18 @@ def drain() -> bool:
     read = draining.drain(now)
     stamp_rarely("drain", now)
     return read >= draining.BATCH
+
+
+def send(over: threading.Event) -> bool:
+    """Send the webhooks that are due; while there are any it goes on, and stops with the others."""
+
+    def goes_on() -> bool:
+        stamp_rarely("send", timezone.now())
+        return not over.is_set()
+
+    if goes_on():
+        webhook_sending.send_due(goes_on=goes_on)
+    return False
 
 
 def is_complete() -> bool:
@@ -116,7 +138,7 @@ def stamp_rarely(name: str, now: datetime) -> None:
         stamp(name, now)
 
 
-def _loop(over: threading.Event, step: Callable[[], bool], pause: float) -> None:
+def _loop(over: threading.Event, name: str, step: Callable[[], bool], pause: float) -> None:
     """Run a step again and again; what is away comes back, so only say it once."""
     away = False
     while not over.is_set():
@@ -126,13 +148,11 @@ def _loop(over: threading.Event, step: Callable[[], bool], pause: float) -> None
             away = False
         except (store.Away, DatabaseError, OSError) as error:
             if not away:
-                log.warning(
-                    "keeper waits", step=step.__name__, error=f"{type(error).__name__}: {error}"[:200]
-                )
+                log.warning("keeper waits", step=name, error=f"{type(error).__name__}: {error}"[:200])
             away, more = True, False
             connection.close()
         except Exception:
-            log.exception("keeper step failed", step=step.__name__)
+            log.exception("keeper step failed", step=name)
             more = False
             connection.close()
         if not more:

@@ -41,6 +41,9 @@ from provisioning.models import (
     UnknownTime,
     UnlockLink,
     Upload,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
     Window,
 )
 from security.models import Ban
@@ -149,6 +152,13 @@ def _forgotten_sessions(cut: datetime) -> "QuerySet[UserSession]":
     """What stands in somebody's list of sessions and is none any more."""
     living = Session.objects.filter(pk=OuterRef("session_key"))
     rows: QuerySet[UserSession] = UserSession.objects.filter(~Exists(living), created_at__lt=cut)
+    return rows
+
+
+def _told_events(cut: datetime) -> "QuerySet[WebhookEvent]":
+    """An event stays while one delivery of it does."""
+    deliveries = WebhookDelivery.objects.filter(event=OuterRef("pk"))
+    rows: QuerySet[WebhookEvent] = WebhookEvent.objects.filter(~Exists(deliveries), at__lt=cut)
     return rows
 
 
@@ -313,6 +323,16 @@ KEPT: tuple[Kept, ...] = (
         "Directories and call lists that phones put away",
         Term(days=30),
         rows(lambda cut: Upload.objects.filter(at__lt=cut)),
+    ),
+    Kept(
+        "webhooks",
+        "What other programs were told, with each try, since it ended",
+        Term(days=30),
+        both(
+            rows(lambda cut: WebhookAttempt.objects.filter(delivery__ended_at__lt=cut), "pk"),
+            rows(lambda cut: WebhookDelivery.objects.filter(ended_at__lt=cut), "ended_at"),
+            rows(_told_events),
+        ),
     ),
     Kept(
         "token-texts",

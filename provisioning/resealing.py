@@ -12,7 +12,7 @@ from accounts.sealing import Keyring, SealError
 from devices import secrets
 from devices.models import Device, Extension
 from provisioning import files, phone_import_table, tokens
-from provisioning.models import ImportDraft, Job, JobItem, Token, Upload
+from provisioning.models import ImportDraft, Job, JobItem, Token, Upload, WebhookEndpoint
 
 BATCH = 500
 
@@ -48,6 +48,16 @@ def _device_column(title: str, kind: secrets.Kind, name: str) -> Column:
     )
 
 
+def _endpoint_column(title: str, name: str) -> Column:
+    return Column(
+        title,
+        lambda: WebhookEndpoint.objects.select_related("account"),
+        name,
+        lambda endpoint: secrets.about(secrets.Kind.WEBHOOK_SECRET, endpoint.code),
+        lambda endpoint: f"webhook endpoint {endpoint.name} of {endpoint.account.slug}",
+    )
+
+
 COLUMNS = (
     Column(
         "SIP secrets",
@@ -72,6 +82,8 @@ COLUMNS = (
         lambda upload: files.upload_about(upload.device, upload.name),
         lambda upload: f"{upload.name} of phone {upload.device.mac}",
     ),
+    _endpoint_column("secrets of webhooks", "secret"),
+    _endpoint_column("former secrets of webhooks", "former_secret"),
 )
 
 

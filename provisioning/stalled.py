@@ -26,6 +26,7 @@ EVERY = timedelta(minutes=1)
 MEASURES: Mapping[str, timedelta] = {
     "watch": timedelta(minutes=3),
     "drain": timedelta(minutes=3),
+    "send": timedelta(minutes=3),
     "end-what-is-over": timedelta(minutes=5),
     "refresh-lists": timedelta(minutes=5),
     "listen": timedelta(minutes=20),
@@ -36,6 +37,7 @@ MEASURES: Mapping[str, timedelta] = {
 MEANS: Mapping[str, Said] = {
     "watch": Said("the store is not watched"),
     "drain": Said("what phones did is not written down"),
+    "send": Said("webhooks are not sent"),
     "end-what-is-over": Said("unlocks and windows end late in the pages"),
     "refresh-lists": Said("ended bans reach the edges late"),
     "listen": Said("silences are not heard"),

@@ -29,6 +29,10 @@ from provisioning.models import (
     Token,
     UnlockLink,
     Upload,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
     Window,
 )
 from security.models import AllowedNetwork, Ban
@@ -119,6 +123,12 @@ def plant(world: World) -> None:
     )
     Authenticator.objects.update(data={"secret": SECRET})
     KeptAnswer.objects.create(caller="key 1", name="x", asked=SECRET, answer=SECRET, runs_until=now)
+    endpoint = WebhookEndpoint.objects.create(
+        account=acme, name="Desk", url=f"https://example.org/{SECRET}", secret=SECRET.encode()
+    )
+    event = WebhookEvent.objects.create(account=acme, kind="device.locked", lane="x", at=now)
+    delivery = WebhookDelivery.objects.create(endpoint=endpoint, event=event, lane="x")
+    WebhookAttempt.objects.create(delivery=delivery, at=now, took=0.1, answer=SECRET)
     MacRecord.objects.create(mac_hash=SECRET[:40], account_code=acme.code, left_at=now)
 
 

@@ -28,6 +28,9 @@ from provisioning.models import (
     UnknownTime,
     UnlockLink,
     Upload,
+    WebhookAttempt,
+    WebhookEndpoint,
+    WebhookEvent,
     Window,
 )
 from security.models import Ban
@@ -171,3 +174,19 @@ def incident(device: Device, at: datetime) -> Incident:
         Incident.Kind.STORM, account=device.account, subject="x", title="Many at once", now=at - 90 * DAY
     )
     return incidents.end(made, how="All were served", now=at)
+
+
+def told_event(device: Device, at: datetime) -> WebhookEvent:
+    """One that somebody was told when it happened."""
+    endpoint, _ = WebhookEndpoint.objects.get_or_create(account=device.account, name="Desk")
+    event = WebhookEvent.objects.create(account=device.account, kind="device.locked", lane="x", at=at)
+    delivery = endpoint.deliveries.create(event=event, lane="x", state="delivered", ended_at=at, due_at=None)
+    WebhookAttempt.objects.create(delivery=delivery, at=at, took=0.1, status=200)
+    return event
+
+
+def told_late(device: Device, at: datetime) -> WebhookAttempt:
+    """The try of a delivery that had waited for two days."""
+    event = told_event(device, at - 2 * DAY)
+    event.deliveries.update(ended_at=at)
+    return WebhookAttempt.objects.get(delivery__event=event)

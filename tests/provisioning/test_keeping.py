@@ -51,6 +51,8 @@ from tests.provisioning.kept import (
     proved_hour,
     served,
     session,
+    told_event,
+    told_late,
     unknown,
     upload,
     what_if,
@@ -94,6 +96,8 @@ ROWS: list[tuple[str, Maker]] = [
     ("import-drafts", draft),
     ("kept-answers", kept_answer),
     ("unlock-links", link),
+    ("webhooks", told_event),
+    ("webhooks", told_late),
     ("notices", notice),
 ]
 

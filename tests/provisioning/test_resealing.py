@@ -11,7 +11,7 @@ from django.test import override_settings
 from accounts.sealing import Keyring, new_key
 from devices import extensions, secrets, settings_tree
 from devices.models import Device, Extension
-from provisioning import claims, entering, files, phone_import, resealing, tokens
+from provisioning import claims, entering, files, phone_import, resealing, tokens, webhooks
 from provisioning.models import Lock, Token, Upload
 from provisioning.phone_import_table import opened, read_dicts
 from tests.provisioning.making import request
@@ -98,6 +98,21 @@ def test_a_list_that_waits_and_one_that_is_worked_through_are_sealed_anew(tree: 
         assert [extensions.secret_of(line) for line in Extension.objects.all()] == [SECRET] * 3
 
 
+def test_both_secrets_of_a_webhook_are_sealed_anew(tree: Tree) -> None:
+    endpoint, former = webhooks.create(tree.acme, by=tree.ana, name="CRM", url="https://crm.example.org/in")
+    endpoint, current = webhooks.rotate_secret(endpoint, by=tree.ana)
+
+    with override_settings(SECRET_KEYRING=f"{NEW_KEY},{settings.SECRET_KEYRING}"):
+        said = rotate()
+
+    assert "secrets of webhooks: 1 sealed anew" in said
+    assert "former secrets of webhooks: 1 sealed anew" in said
+    endpoint.refresh_from_db()
+    with override_settings(SECRET_KEYRING=NEW_KEY):
+        kind, sealed = secrets.Kind.WEBHOOK_SECRET, (endpoint.secret, endpoint.former_secret)
+        assert [secrets.open_text(kind, endpoint.code, one) for one in sealed] == [current, former]
+
+
 def test_a_row_that_no_key_opens_is_named_and_left(tree: Tree) -> None:
     row = {"mac": "00005e005310", "model": "Yealink T46S", "extension": "430", "secret": SECRET}
     draft = phone_import.look(tree.acme, read_dicts([row, {**row, "mac": "00005e005311"}]), by=tree.ana)
@@ -131,7 +146,7 @@ def test_an_interrupted_run_is_taken_up_where_it_stopped(phone: Device) -> None:
         counts = list(resealing.reseal_all())
 
     assert [(count.resealed, count.current) for count in counts] == [
-        (0, 1), (1, 0), (1, 0), (2, 0), (1, 0), (0, 0), (2, 0)
+        (0, 1), (1, 0), (1, 0), (2, 0), (1, 0), (0, 0), (0, 0), (0, 0), (2, 0)
     ]  # fmt: skip
 
 
