@@ -15,7 +15,7 @@ from accounts.roles import Power
 from accounts.scope import Actor, below
 from devices import extensions, secrets
 from devices.models import Appearance, Device, Extension
-from devices.signals import PhoneEvent, phones_changed
+from devices.signals import PhoneEvent, phones_changed, secret_changed
 
 LONGEST_WHY = 200
 
@@ -91,6 +91,7 @@ def new_secret(
         extension.save(update_fields=["secret", "exposed_since", "exposed_why"])
         phones = shown_on([extension])
         audit.record(by, "extension.secret_changed", extension, now=now, phones=len(phones))
+        secret_changed.send(sender=Extension, extension=extension, by=by, at=now, phones=len(phones))
         event = PhoneEvent("secret-changed", by, now, {"extension": extension.username})
         phones_changed.send(sender=Extension, device_ids=phones, event=event)
     return extension

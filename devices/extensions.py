@@ -16,7 +16,7 @@ from accounts.scope import Actor
 from accounts.sealing import SealError
 from devices import directory, secrets
 from devices.models import Extension
-from devices.signals import PhoneEvent, phones_changed
+from devices.signals import PhoneEvent, phones_changed, secret_changed
 
 # RFC 3261's user part, without escapes: what stands unquoted in every vendor's file.
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/#]{1,64}")
@@ -68,6 +68,7 @@ def check(*, username: str, secret: str, display_name: str = "", auth_name: str 
 def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fields: Any) -> Extension:
     """Change what is given; every phone that shows the extension gets new files."""
     _needs(by, extension.account)
+    now = now or timezone.now()
     for name in fields:
         if name not in CHANGEABLE:
             raise Invalid(name, gettext("An extension has no {name!r} to change.").format(name=name))
@@ -95,12 +96,10 @@ def change(extension: Extension, *, by: Actor, now: datetime | None = None, **fi
         if changed == ["in_directory"]:
             return extension  # no phone's own file says it
         shown_on = list(extension.appearances.values_list("device_id", flat=True).distinct())
-        event = PhoneEvent(
-            "extension-changed",
-            by,
-            now or timezone.now(),
-            {"extension": extension.username, "fields": changed},
-        )
+        if "secret" in changed:
+            secret_changed.send(sender=Extension, extension=extension, by=by, at=now, phones=len(shown_on))
+        details = {"extension": extension.username, "fields": changed}
+        event = PhoneEvent("extension-changed", by, now, details)
         phones_changed.send(sender=Extension, device_ids=shown_on, event=event)
     return extension
 

@@ -23,6 +23,9 @@ class PhoneEvent:
 #: change is told in another phone's log). Sent inside the transaction that changed it; a receiver may refuse.
 phones_changed = Signal()
 
+#: An extension has another SIP secret. Keywords: extension, by, at; phones, how many show it. Sent likewise.
+secret_changed = Signal()
+
 #: A setting of an account, and so of all below it, has changed. Keywords: account; reached, which names the
 #: phones for which another value holds now, whenever it is asked. Sent likewise.
 settings_changed = Signal()

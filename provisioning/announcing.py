@@ -165,10 +165,12 @@ def heard(kind: str, accounts: Iterable[Account]) -> set[str]:
     return {path for path in paths if any(ear.hears(kind) for ear in ears[path])}
 
 
-def where_heard(kind: str, column: str) -> Q:
-    """The rows, by the column of their account's path, of which somebody is told this; one query."""
+def where_heard(kind: str, column: str) -> Q | None:
+    """The rows, by the column of their account's path, of which somebody is told this; None: nobody is."""
     rows = WebhookEndpoint.objects.filter(is_active=True).values_list("account__path", "with_below", "kinds")
     ears = [(path, with_below) for path, with_below, kinds in rows if not kinds or kind in kinds]
+    if not ears:
+        return None
     wide = {path for path, with_below in ears if with_below}
     return below(sorted(wide), column) | Q(**{f"{column}__in": {path for path, _ in ears} - wide})
 

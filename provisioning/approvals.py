@@ -14,7 +14,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Device, Site
-from provisioning import events, locking, publishing, sites
+from provisioning import announcing, events, locking, publishing, sites
 from provisioning.evidence import Evidence as Evidence
 from provisioning.evidence import accepting, is_bound_there, proved_there
 from provisioning.evidence import evidence as evidence
@@ -67,7 +67,20 @@ def note_try(
         )
         events.write(device, "approval-opened", rule=rule, at=at, address=show_address(address))
     _add_try(card, rule=rule, address=address, agent=agent, product=product, at=at, count=count)
+    is_new = card.pk is None
     card.save()
+    if is_new:
+        announcing.announce(
+            "approval.pending",
+            card.account,
+            at=at,
+            device=device,
+            rule=rule,
+            approval=str(card.code),
+            origin=str(origin_of(address)),
+            address=show_address(address),
+            until=card.closes_at,
+        )
     return card
 
 
@@ -141,6 +154,7 @@ def _close(card: Approval, now: datetime) -> None:
 # --- answers -----------------------------------------------------------------------------------------------
 
 
+@announcing.asked_once()
 def answer(
     approval: Approval,
     *,

@@ -21,7 +21,7 @@ from accounts.roles import Power
 from accounts.scope import Actor, below
 from devices import holding, profiles
 from devices.models import Device, Profile
-from provisioning import jobs, locking, moving, unlock_all
+from provisioning import announcing, jobs, locking, moving, unlock_all
 from provisioning.gate import State
 from provisioning.models import Job, JobItem
 
@@ -119,6 +119,7 @@ def run(job_id: int) -> None:
     jobs.work_through(job_id, _run_batch)
 
 
+@announcing.asked_once()
 def _run_batch(job: Job) -> bool:
     """Do it to the next waiting phones in one transaction; False when none waits."""
     now, by, deed = timezone.now(), jobs.recall(job.actor), DEEDS[job.params["do"]]

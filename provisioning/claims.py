@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -11,12 +12,25 @@ from devices import settings_tree
 from devices.catalog import catalog
 from devices.models import Device, SiteNetwork
 from devices.user_agent import parse_agent, product_name
-from provisioning import facts, gate, policies, publishing, tokens, wire
+from provisioning import announcing, facts, gate, policies, publishing, tokens, windows, wire
+from provisioning.announcing import Happened
 from provisioning.compiling import CompiledFile, compile_bootstrap
-from provisioning.gate import Asked, Caller, Method, Outcome, RootFacts, State, Then, TokenKind, Verdict
+from provisioning.gate import (
+    Asked,
+    Caller,
+    DeviceFacts,
+    Method,
+    Outcome,
+    RootFacts,
+    State,
+    Then,
+    TokenKind,
+    Verdict,
+)
 from provisioning.models import Claim, DeviceEvent, Lock, MacRecord, Token
 from security.networks import Network, origin_of, show_address
 
+BY_WINDOW = ("R2", "R5")
 UNKNOWN = Verdict(Outcome.REFUSED, "R11", key=gate.KeyKind.UNKNOWN_MAC)
 
 
@@ -78,19 +92,22 @@ def claim(request: Request, *, now: datetime | None = None) -> Answer:
         if lock is None:
             return Answer(UNKNOWN)
         at = now or database_now()
+        phone = facts.load([lock.pk], at)[lock.pk]
         verdict = gate.decide_root(
             RootFacts(
                 now=at.timestamp(),
                 method=Method.GET,
                 asked=Asked.CLAIMING,
                 caller=caller(request, at),
-                device=facts.load([lock.pk], at)[lock.pk],
+                device=phone,
                 windows=facts.windows_at(request.address, at),
             )
         )
         if verdict.outcome is not Outcome.BOOTSTRAP:
             return Answer(verdict)
         if verdict.then is Then.CLAIM:
+            if lock.is_heard:  # type: ignore[attr-defined]  # by `_held`
+                _announce(lock, phone, verdict, request, at)
             _take(lock, verdict, request, at)
         if verdict.then is not Then.POLL:  # a check-in, which the edge notes
             _write_event(lock.device, verdict, request, at)
@@ -107,7 +124,28 @@ def _held(mac: str) -> Lock | None:
     if held is None:
         return None
     rows = Lock.objects.select_related("device__account", "device__site", "bound_site")
-    return rows.filter(pk=held.pk, device__mac=mac).first()
+    heard = announcing.somebody_listens("device__account__path")
+    lock: Lock | None = rows.annotate(is_heard=heard).filter(pk=held.pk, device__mac=mac).first()
+    return lock
+
+
+def _announce(lock: Lock, phone: DeviceFacts, verdict: Verdict, request: Request, now: datetime) -> None:
+    """Tell whoever listens what this claim is; the lock still says what it was."""
+    device, was_open = lock.device, lock.state == State.UNLOCKED.value
+    rule, origin = verdict.rule, str(origin_of(request.address))
+    told: list[tuple[str, dict[str, Any]]] = []
+    if verdict.unlock_expired:
+        told.append(("device.unlock_expired", {"rule": "R8", "ended": lock.grant_until}))
+    elif was_open and (verdict.spends_grant or verdict.drops_grant):
+        facts_of = {"rule": rule, "origin": origin, "unlocked_by": lock.grant_by}
+        told.append(("device.unlock_used", facts_of))
+    if lock.state == State.NEW.value or lock.last_claim_at is None:
+        told.append(("device.first_provisioned", {"rule": rule, "origin": origin}))
+    happened = [Happened(kind, device.account, now, device, facts=named) for kind, named in told]
+    if rule in BY_WINDOW:
+        used = windows.used(device, phone, address=request.address, rule=rule, at=now)
+        happened += [used] if used else []
+    announcing.announce_many(happened)
 
 
 def _take(lock: Lock, verdict: Verdict, request: Request, now: datetime) -> None:

@@ -14,7 +14,7 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from devices import exposing
 from devices.models import Device
-from provisioning import events, locking, policies, publishing, suspicion, taking_back, tokens
+from provisioning import announcing, events, locking, policies, publishing, suspicion, taking_back, tokens
 from provisioning.gate import State, TokenKind
 from provisioning.locking import CLOCK
 from provisioning.models import Claim, DeviceEvent, Lock, Token
@@ -121,6 +121,7 @@ def _suspected(
 # --- answered ----------------------------------------------------------------------------------------------
 
 
+@announcing.asked_once()
 def answer(device: Device, *, by: Actor, decision: str, now: datetime | None = None) -> Lock:
     """Answer who holds the former token: *take-back*, *moved* or *secrets*; nobody is served twice after it.
 

@@ -13,6 +13,8 @@ from accounts.models import Account
 from devices.models import Device, SiteNetwork
 from devices.user_agent import parse_agent
 from provisioning import (
+    announcing,
+    announcing_phones,
     approvals,
     claims,
     clones,
@@ -32,7 +34,7 @@ from provisioning import (
     suspicion,
     wire,
 )
-from provisioning.gate import TokenKind
+from provisioning.gate import Outcome, TokenKind
 from provisioning.models import CheckInHour, DeviceEvent, Drain, FailureKey, LastSeen, Proof, Token
 from security.networks import Network, origin_of, show_address
 
@@ -43,6 +45,7 @@ ORIGINS_KEPT = 16  # of one token; T3 looks back 30 days
 RESTED = timedelta(hours=6)  # an origin's last use, and a proof, are written again after this
 
 
+@announcing.asked_once()
 def drain(now: datetime, *, limit: int = BATCH) -> int:
     """Write one batch of notes as rows; returns how many were read. Raises store.Away.
 
@@ -114,6 +117,7 @@ def _read_earned(entries: Iterable[dict[bytes, bytes]]) -> Iterator[pressed.Earn
             log.error("a ban cannot be read", entry=str(entry)[:200])
 
 
+@announcing.asked_once()
 def write(notes: Iterable[wire.Note], now: datetime) -> None:
     """Write the rows of these notes, in the caller's transaction."""
     notes = list(notes)
@@ -126,7 +130,7 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
     known = [(note, devices[note.code]) for note in notes if note.code in devices]
     locking.locked_rows({device.pk for note, device in known if _weighs(note, device)})
     moved = events.former_accounts(devices.values(), facts.aware(min((note.at for note in notes), default=0)))
-    rows, check_ins = [], []
+    rows, check_ins, refused = [], [], []
     for note in notes:
         device = devices.get(note.code)
         if device is None:
@@ -138,8 +142,11 @@ def write(notes: Iterable[wire.Note], now: datetime) -> None:
             continue  # noted before it was moved (E17) or swapped (E12): nothing of it is the present phone's
         if note.check_in:
             check_ins.append((note, device))
+        if note.outcome == Outcome.REFUSED.value:
+            refused.append((note, device))
         _follow_up(note, device, now)
     DeviceEvent.objects.bulk_create(rows)
+    announcing_phones.announce_refused(refused)
     failures, proving = [note for note in notes if note.key], _proving(check_ins)
     proved_hours.write(proving, failures, now)
     _write_check_ins(check_ins, proving, now)
@@ -260,6 +267,7 @@ def _use(note: wire.Note, device: Device) -> following.Use:
 
 def _write_last_seen(last: dict[int, tuple[wire.Note, Device]]) -> None:
     older = dict(LastSeen.objects.filter(device__in=last).values_list("device_id", "at"))
+    announcing_phones.announce_back(last.values())
     rows = []
     for pk, (note, device) in last.items():
         at = facts.aware(note.at)

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -14,6 +15,7 @@ from accounts.models import Account
 from accounts.said import Said
 from devices.models import Device
 from provisioning import facts, incidents, pressed, publishing, sentences, standing, store, wire
+from provisioning.announcing import Happened
 from provisioning.edge.tables import NO_TABLES, Tables
 from provisioning.gate import KeyKind
 from provisioning.models import FailureKey, Incident, Proof
@@ -124,8 +126,25 @@ def open_incidents(ban: Ban, now: datetime) -> None:
             network=ban.network,
             evidence=_evidence(ban, account, living, now),
             tell=False,  # the mail about the ban says it all
+            also=partial(_banned, ban, living),
         )
         publishing.tell_later("banned", account.pk, str(ban.code))
+
+
+def _banned(ban: Ban, living: int, incident: Incident) -> Happened:
+    """What programs are told of it."""
+    network = str(ban.network)
+    facts = {
+        "rule": "B1" if ban.step else "B7",
+        "network": network,
+        "standing": ban.kind,
+        "until": ban.ends_at,
+        "phones": living,
+        "incident": str(incident.code),
+    }
+    return Happened(
+        "address.banned", incident.account, incident.opened_at, lane=f"address {network}", facts=facts
+    )
 
 
 def end_incidents(ban: Ban, *, how: str, now: datetime | None = None) -> None:

@@ -12,7 +12,7 @@ from accounts.scope import Actor
 from accounts.speaking import told
 from devices import appearances
 from devices.models import Device
-from provisioning import sentences
+from provisioning import announcing, sentences
 from provisioning.models import DeviceEvent
 
 # Among an event's details: times, which a person reads in the account's zone, and words of the product, which
@@ -50,8 +50,11 @@ def write(
     address: str = "",
     **details: Any,
 ) -> DeviceEvent:
-    """Add a line to the phone's log, in the caller's transaction; details must be plain JSON values."""
-    return DeviceEvent.objects.create(
+    """Add a line to the phone's log, in the caller's transaction; details must be plain JSON values.
+
+    Programs that listen are told where it is one of their events.
+    """
+    line: DeviceEvent = DeviceEvent.objects.create(
         device=device,
         account=device.account,
         mac=device.mac,
@@ -62,6 +65,8 @@ def write(
         actor=by.label if by else "",
         details=details,
     )
+    announcing.of_log(line)
+    return line
 
 
 def former_accounts(devices: Iterable[Device], since: datetime) -> dict[int, list[tuple[datetime, int]]]:

@@ -137,17 +137,19 @@ def windows_at(address: int, now: datetime) -> tuple[gate.Window, ...]:
 
 def as_facts(rows: "QuerySet[Window]") -> tuple[gate.Window, ...]:
     """Windows as the gate reads them."""
-    return tuple(
-        gate.Window(
-            origin=window.network,
-            account_path=window.account.path,
-            starts=window.starts_at.timestamp(),
-            ends=window.ends_at.timestamp(),
-            site=str(window.site.code) if window.site else None,
-            devices=frozenset(str(d.code) for d in window.devices.all()) if window.listed else None,
-            covers=window.covers,
-        )
-        for window in rows.select_related("account", "site").prefetch_related("devices")
+    return tuple(map(window, rows.select_related("account", "site").prefetch_related("devices")))
+
+
+def window(row: Window) -> gate.Window:
+    """One window as the gate reads it."""
+    return gate.Window(
+        origin=row.network,
+        account_path=row.account.path,
+        starts=row.starts_at.timestamp(),
+        ends=row.ends_at.timestamp(),
+        site=str(row.site.code) if row.site else None,
+        devices=frozenset(str(d.code) for d in row.devices.all()) if row.listed else None,
+        covers=row.covers,
     )
 
 

@@ -1,6 +1,6 @@
 """O4: the binding follows a phone that stays elsewhere, slowly; its first use of a new place can be told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,6 +13,7 @@ from accounts.scope import Actor
 from devices.levels import effective
 from devices.models import Device
 from provisioning import (
+    announcing,
     claims,
     coming_over,
     describing,
@@ -32,6 +33,8 @@ from security.networks import Network, any_holds, origin_of, show_address
 THE_PHONE = Actor.system("the phone (O4)")
 FOLLOWING = ("follow_first", "follow_last", "follow_since")
 ALERT = "alert"
+DRIFT = "device.origin_drift"
+EMERGENCY = "An emergency address that is kept for this phone may be wrong now."
 
 SiteNetworks = Sequence[tuple[Network, int]]  # an account's, each with its site
 
@@ -73,7 +76,13 @@ def note_uses(uses: Sequence[Use], *, now: datetime) -> None:
     effective = policies.effective_many(accounts)
     places = sites.places(account.pk for account in accounts)
     alerted = {pk for pk, policy in effective.items() if policy.poll_from_new_origin == ALERT}
-    _tell_new_places([use for use in uses if use.drift and use.device.account_id in alerted], places)
+    heard = announcing.heard(DRIFT, accounts)
+    told = [
+        use
+        for use in uses
+        if use.drift and (use.device.account_id in alerted or use.device.account.path in heard)
+    ]
+    _tell_new_places(told, places, alerted)
 
     @cache
     def fits(address: int) -> bool:
@@ -100,8 +109,11 @@ def _place(origin: Network, own: SiteNetworks) -> Network | int:
 # --- what is new -------------------------------------------------------------------------------------------
 
 
-def _tell_new_places(uses: Sequence[Use], places: sites.Places) -> None:
-    """Tell of each place that a phone's token had never been used from, once (`poll_from_new_origin`)."""
+def _tell_new_places(uses: Sequence[Use], places: sites.Places, alerted: Collection[int]) -> None:
+    """Tell of each place that a phone's token had never been used from, once.
+
+    People by the policy `poll_from_new_origin`, and programs that listen.
+    """
     if not uses:
         return
     rows = Token.objects.filter(device__in={use.device.pk for use in uses}).exclude(kind=TokenKind.DEAD.value)
@@ -114,8 +126,11 @@ def _tell_new_places(uses: Sequence[Use], places: sites.Places) -> None:
         if origins is None or _place(use.origin, own) in [_place(origin, own) for origin in origins]:
             continue
         origins.append(use.origin)
-        events.write(use.device, "origin-drift", rule="O4", at=use.at, address=show_address(use.address))
-        publishing.tell_later("origin-drift", use.device.pk, "")
+        if use.device.account_id in alerted:
+            events.write(use.device, "origin-drift", rule="O4", at=use.at, address=show_address(use.address))
+            publishing.tell_later("origin-drift", use.device.pk, "")
+        told = {"rule": "O4", "origin": str(use.origin), "warning": EMERGENCY}
+        announcing.announce(DRIFT, use.device.account, at=use.at, device=use.device, **told)
 
 
 # --- the second place --------------------------------------------------------------------------------------
@@ -186,4 +201,6 @@ def _follow(lock: Lock, use: Use, now: datetime) -> None:
     events.write(
         lock.device, "origin-followed", by=THE_PHONE, rule="O4", at=use.at, address=address, **details
     )
+    told = {"rule": "O4", "by": THE_PHONE.label, "bound": details["new"]}
+    announcing.announce("device.locked", lock.device.account, at=use.at, device=lock.device, **told)
     publishing.device_changed(lock.pk)

@@ -1,5 +1,6 @@
 """Incidents: opened once, told once, ended with a reason; every step of it on one timeline."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from accounts.roles import Power
 from accounts.said import Said, within
 from accounts.scope import Actor
 from devices.models import Site
-from provisioning import publishing
+from provisioning import announcing, publishing
+from provisioning.announcing import Happened
 from provisioning.models import Incident, IncidentStep
 from security.networks import Network
 
@@ -39,12 +41,14 @@ def open_(
     site: Site | None = None,
     evidence: dict[str, Any] | None = None,
     tell: bool = True,
+    also: Callable[[Incident], Happened] | None = None,
 ) -> Incident:
     """The one that is going on, or a new one whose people are told by e-mail after the commit.
 
     For one that is going on a changed title or evidence is kept, and a changed title becomes a step. What
     evidence people see of, and how, says `incident_words`. What a person has closed within the hour is
-    handed back as it ended: he knows of it. What goes on for longer is told anew.
+    handed back as it ended: he knows of it. What goes on for longer is told anew. Programs that listen are
+    told that it was opened, and what `also` makes of it.
     """
     incident: Incident
     evidence = _with_texts(evidence or {}, title)
@@ -70,9 +74,41 @@ def open_(
             step(incident, What.OPENED, title, at=now)
             if tell:
                 publishing.tell_later("incident", account.pk, str(incident.code))
+            _announce_opened(incident, also)
             return incident
         refresh(incident, title=title, evidence=evidence, now=now)
     return incident
+
+
+def _announce_opened(incident: Incident, also: Callable[[Incident], Happened] | None) -> None:
+    network = incident.network
+    facts = {
+        "incident": str(incident.code),
+        "kind": incident.kind,
+        "title": incident.title,
+        "network": str(network) if network else None,
+    }
+    opened = Happened(
+        "incident.opened", incident.account, incident.opened_at, lane=_lane(incident), facts=facts
+    )
+    announcing.announce_many([opened, also(incident)] if also else [opened])
+
+
+def _announce_ended(incident: Incident, by: Actor | None) -> None:
+    """A ban's incident that ends by itself ends with the ban."""
+    assert incident.ended_at is not None
+    account, at, network = incident.account, incident.ended_at, incident.network
+    facts = {"incident": str(incident.code), "how": incident.how_ended}
+    more = {"kind": incident.kind, "title": incident.title, "by": by.label if by else None}
+    told = [Happened("incident.closed", account, at, lane=_lane(incident), facts=facts | more)]
+    if incident.kind == Kind.BAN and by is None:
+        facts["network"] = str(network)
+        told.append(Happened("address.unbanned", account, at, lane=f"address {network}", facts=facts))
+    announcing.announce_many(told)
+
+
+def _lane(incident: Incident) -> str:
+    return f"incident {incident.code}"
 
 
 def _closed_by_a_person(
@@ -137,12 +173,14 @@ def step(
 def end(incident: Incident, *, how: str, now: datetime, by: Actor | None = None) -> Incident:
     """End it, saying how; one that has ended stays as it is."""
     with transaction.atomic():
-        incident = Incident.objects.select_for_update().get(pk=incident.pk)
+        rows = Incident.objects.select_for_update(of=("self",)).select_related("account")
+        incident = rows.get(pk=incident.pk)
         if incident.ended_at is not None:
             return incident
         incident.ended_at, incident.how_ended = max(now, incident.opened_at), how[:300]
         incident.save(update_fields=["ended_at", "how_ended"])
         step(incident, What.ENDED, how, at=incident.ended_at, by=by)
+        _announce_ended(incident, by)
     return incident
 
 

@@ -18,7 +18,7 @@ from accounts.models import Account, ApiKey, User
 from accounts.roles import Role
 from accounts.scope import Actor, Standing
 from devices.models import Device
-from provisioning import publishing, store
+from provisioning import announcing, publishing, store
 from provisioning.models import Job, JobItem
 
 log = structlog.get_logger(__name__)
@@ -136,6 +136,8 @@ def finish(job_id: int, *, now: datetime) -> bool:
         publishing.tell_later("job-finished", held.pk, "")
         counts = {"done": held.done, "skipped": held.skipped}
         audit.record(recall(held.actor), "job.finished", held, now=now, **counts)
+        named = {"job": str(held.code), "kind": held.kind, "by": held.by, "total": held.total}
+        announcing.announce("job.finished", held.account, at=now, lane=f"job {held.code}", **named, **counts)
     return True
 
 

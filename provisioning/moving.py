@@ -15,12 +15,13 @@ from accounts.scope import Actor
 from devices import exposing, holding
 from devices.appearances import partners
 from devices.models import Device
-from provisioning import draining, entering, events, ledger, locking, publishing
+from provisioning import announcing, draining, entering, events, ledger, locking, publishing
 from provisioning.gate import State
 from provisioning.models import CheckInHour, DeviceEvent, JobItem, Lock, Window
 from provisioning.shedding import SHED, shed
 
 
+@announcing.asked_once()
 def move(device: Device, *, by: Actor, to: Account, name: str = "", now: datetime | None = None) -> Device:
     """Give the phone to another account, where it is locked to nothing and shows nothing.
 

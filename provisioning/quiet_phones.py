@@ -1,6 +1,6 @@
 """Which single phones are quiet, and since when (section 7, first sentence)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,9 +57,28 @@ def late(now: datetime) -> Q:
 
     One query for the intervals; a phone's own counts before its model's, and the nearest account's first.
     """
+    return waited_for() & _overdue(now, Intervals().cases())
+
+
+def crossed(since: datetime, until: datetime) -> Q:
+    """The phones that have become quiet in that time, by the intervals that they have now; likewise."""
     given = Intervals().cases()
+    longest = Phone(max(_hours(given)), since).allowance
+    return (
+        waited_for()
+        & Q(last_seen__at__gte=since - longest)
+        & _overdue(until, given)
+        & ~_overdue(since, given)
+    )
+
+
+def _overdue(now: datetime, given: Sequence[tuple[Q, float]]) -> Q:
     # What the index of check-ins can answer alone, before each phone is looked at.
-    shortest = now - Phone(min([Intervals.usual(), *(hours for _, hours in given)]), now).allowance
+    shortest = now - Phone(min(_hours(given)), now).allowance
     cases = [When(fits, then=Value(now - Phone(hours, now).allowance)) for fits, hours in given]
     usual = Value(now - Phone(Intervals.usual(), now).allowance)
-    return waited_for() & Q(last_seen__at__lt=shortest) & Q(last_seen__at__lt=Case(*cases, default=usual))
+    return Q(last_seen__at__lt=shortest) & Q(last_seen__at__lt=Case(*cases, default=usual))
+
+
+def _hours(given: Sequence[tuple[Q, float]]) -> list[float]:
+    return [Intervals.usual(), *(hours for _, hours in given)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,8 @@ from accounts.models import Account
 from accounts.said import Said
 from devices.models import Site
 from provisioning import (
+    announcing_phones,
+    draining,
     incidents,
     listening,
     quarters,
@@ -21,7 +24,8 @@ from provisioning import (
     silence_rounds,
     silence_words,
 )
-from provisioning.models import Incident, IncidentStep, UnknownTime
+from provisioning.announcing import Happened
+from provisioning.models import Incident, IncidentStep, Stamp, UnknownTime
 from provisioning.quarters import PER_HOUR, PlaceKey
 from provisioning.quiet_places import Days, Spot, Town, place
 from provisioning.silence import Place, Quiet, Series, Test, bucket, moment
@@ -45,6 +49,16 @@ def look(now: datetime) -> Round:
     found = looked.judge()
     looked.tell(found)
     return found
+
+
+def look_at_phones(now: datetime) -> None:
+    """Tell programs which single phones have gone quiet since the last round, and write down this one."""
+    with transaction.atomic():
+        draining.pause()  # whoever comes back meanwhile is told of after this
+        looked = Stamp.objects.filter(name=listening.LOOKED).values_list("at", flat=True).first()
+        read = max(listening.read_until(now), looked or now - listening.BACK)
+        announcing_phones.announce_quiet(read)
+        Stamp.objects.update_or_create(name=listening.LOOKED, defaults={"at": read})
 
 
 class _Look:
@@ -250,6 +264,7 @@ class _Look:
             now=self.now,
             site=site,
             evidence={"facts": _facts(quiet, known), "state": _packed(quiet)},
+            also=partial(_gone_quiet, spot, quiet),
         )
 
     def _open_platform(self, platform: Platform) -> Incident:
@@ -263,6 +278,21 @@ class _Look:
             now=self.now,
             evidence={"state": _packed(platform)},
         )
+
+
+def _gone_quiet(spot: Spot, quiet: Quiet, incident: Incident) -> Happened:
+    """What programs are told of it."""
+    facts = {
+        "incident": str(incident.code),
+        "site": spot.code or None,
+        "name": spot.name,
+        "since": quiet.since,
+        "title": incident.title,
+        "expected": round(quiet.expected),
+        "seen": quiet.seen,
+    }
+    kind, lane = ("site.quiet", f"site {spot.code}") if spot.is_site else ("account.quiet", "")
+    return Happened(kind, incident.account, incident.opened_at, lane=lane, facts=facts)
 
 
 def quiet_of(incident: Incident) -> Quiet:

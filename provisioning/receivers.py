@@ -14,9 +14,9 @@ from accounts.scope import Actor
 from accounts.speaking import told
 from devices import settings_tree
 from devices import signals as device_signals
-from devices.models import Device
+from devices.models import Device, Extension
 from devices.signals import PhoneEvent
-from provisioning import books, earned, events, publishing, resettled
+from provisioning import announcing, books, earned, events, publishing, resettled
 from provisioning.compiling import CompileError, compile_full
 from security import signals as security_signals
 from security.models import AllowedNetwork, Ban
@@ -33,6 +33,7 @@ def connect() -> None:
         (account_signals.account_moving, on_account_moving),
         (account_signals.account_moved, on_account_moved),
         (device_signals.phones_changed, on_phones_changed),
+        (device_signals.secret_changed, on_secret_changed),
         (device_signals.settings_changed, on_settings_changed),
         (device_signals.directory_changed, on_directory_changed),
         (security_signals.addresses_changed, on_addresses_changed),
@@ -63,9 +64,27 @@ def on_phones_changed(
     devices = list(Device.objects.filter(pk__in=device_ids).select_related("account").order_by("pk"))
     _try_out(devices[:TRIED_AT_ONCE])
     if event is not None:
-        for device in devices:
-            events.write(device, event.what, by=event.by, at=event.at, **event.details)
+        with announcing.asked_once():
+            for device in devices:
+                events.write(device, event.what, by=event.by, at=event.at, **event.details)
     publishing.devices_changed([device.pk for device in devices], files=True)
+
+
+def on_secret_changed(
+    sender: Any, extension: Extension, by: Actor, at: datetime, phones: int, **kwargs: Any
+) -> None:
+    """Tell whoever runs the switch; the secret itself is told to nobody."""
+    announcing.announce(
+        "extension.secret_changed",
+        extension.account,
+        at=at,
+        lane=f"extension {extension.code}",
+        rule="E15",
+        by=by.label,
+        extension=str(extension.code),
+        username=extension.username,
+        phones=phones,
+    )
 
 
 def on_settings_changed(sender: Any, reached: Callable[[], Sequence[int]], **kwargs: Any) -> None:

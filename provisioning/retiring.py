@@ -13,13 +13,14 @@ from accounts.roles import Power
 from accounts.scope import Actor
 from devices import exposing, holding
 from devices.models import Appearance, Device, Extension
-from provisioning import approvals, events, locking, publishing
+from provisioning import announcing, approvals, events, locking, publishing
 from provisioning.gate import State, TokenKind
 from provisioning.models import Lock, Token
 
 LAST_FILES_FOR = timedelta(days=30)
 
 
+@announcing.asked_once()
 def retire(device: Device, *, by: Actor, now: datetime | None = None) -> Lock:
     """Take the phone out of use; its extensions get new secrets where they live on at another phone."""
     now = now or timezone.now()

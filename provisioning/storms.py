@@ -4,6 +4,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Count
@@ -12,6 +13,7 @@ from accounts.models import Account
 from accounts.said import Said
 from devices.models import Device
 from provisioning import incidents, listening, publishing, standing
+from provisioning.announcing import Happened
 from provisioning.gate import Outcome
 from provisioning.models import DeviceEvent, FailureKey, Incident, LastSeen, Proof
 from security import pressure
@@ -117,6 +119,16 @@ def _open(
         network=origin,
         evidence={"state": state},
         tell=False,  # a minute later it is known how many they are
+        also=partial(_stormed, phones),
+    )
+
+
+def _stormed(phones: int, incident: Incident) -> Happened:
+    """What programs are told of it."""
+    network = str(incident.network)
+    facts = {"rule": "B2", "network": network, "phones": phones, "incident": str(incident.code)}
+    return Happened(
+        "address.storm", incident.account, incident.opened_at, lane=f"address {network}", facts=facts
     )
 
 

@@ -17,7 +17,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor
 from devices.models import Device
-from provisioning import events, locking, publishing, sites, wire
+from provisioning import announcing, events, locking, publishing, sites, wire
 from provisioning.gate import KeyKind, State
 from provisioning.models import FailureKey, Lock, MacRecord
 from provisioning.spans import Span
@@ -204,6 +204,7 @@ def _is_open_to_all(lock: Lock, now: datetime) -> bool:
 # --- release -----------------------------------------------------------------------------------------------
 
 
+@announcing.asked_once()
 def release(
     device: Device,
     *,
@@ -245,6 +246,10 @@ def release(
         details: dict[str, Any] = {"lifted": " and ".join(lifted), "reason": reason}
         audit.record(by, RELEASED, device, now=now, **details)
         events.write(device, "released", by=by, rule="E8", at=now, **details)
+        if "quarantine" in lifted:
+            announcing.announce(
+                "device.locked", device.account, at=now, device=device, rule="E8", by=by.label
+            )
         if unlock is not None:
             locking.open_grant(lock, by=by, rule="E8", span=unlock, origin=origin, now=now)
         publishing.device_changed(device.pk)

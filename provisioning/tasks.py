@@ -115,11 +115,11 @@ def refresh_lists() -> int:
 @shared_task
 def listen() -> int:
     """Hear which places have gone quiet, and which speak again (section 7)."""
-    from provisioning import keeper, listening, quieting
+    from provisioning import quieting
 
     now = timezone.now()
     found = quieting.look(now)
-    keeper.stamp(listening.LOOKED, now)
+    quieting.look_at_phones(now)
     return len(found.quiet)
 
 

@@ -15,7 +15,7 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor, below
 from devices.models import Device
-from provisioning import jobs, locking, policies, publishing
+from provisioning import announcing, jobs, locking, policies, publishing
 from provisioning.gate import State
 from provisioning.models import Job, JobItem, Lock
 from provisioning.spans import Span
@@ -78,6 +78,7 @@ def run(job_id: int) -> None:
     jobs.work_through(job_id, _run_batch)
 
 
+@announcing.asked_once()
 def _run_batch(job: Job) -> bool:
     """Unlock up to a hundred waiting phones in one transaction; False when none waits."""
     now = timezone.now()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -15,8 +16,9 @@ from accounts.refusals import Forbidden, Invalid, Refusal
 from accounts.roles import Power
 from accounts.scope import Actor, below
 from devices.models import Device, Site
-from provisioning import earned, policies, publishing
-from provisioning.gate import KeyKind, State
+from provisioning import announcing, earned, facts, policies, publishing
+from provisioning.announcing import Happened
+from provisioning.gate import DeviceFacts, KeyKind, State
 from provisioning.locking import CLOCK
 from provisioning.models import Claim, FailureKey, Window
 from security.models import Ban
@@ -161,6 +163,16 @@ def open_window(
             covers=covers,
             site=str(site.code) if site else None,
         )
+        _tell(
+            "window.opened",
+            window,
+            by=by,
+            rule="E4",
+            at=now,
+            starts=starts_at,
+            until=window.ends_at,
+            phones=covers,
+        )
         publishing.lists_changed()
     return window
 
@@ -180,6 +192,7 @@ def close_window(window: Window, *, by: Actor, now: datetime | None = None) -> W
         cleaning.full_clean(held)
         held.save(update_fields=["closed_at"])
         audit.record(by, "window.closed", held, now=now, origin=str(held.network))
+        _tell("window.closed", held, by=by, rule="E5", at=now)
         publishing.lists_changed()
     return held
 
@@ -195,9 +208,41 @@ def sweep(now: datetime) -> int:
             window.closed_at = window.ends_at
             window.save(update_fields=["closed_at"])
             audit.record(CLOCK, "window.ended", window, now=now, origin=str(window.network))
+            _tell("window.closed", window, by=CLOCK, rule="E6", at=window.ends_at)
             publishing.lists_changed()
             ended += 1
     return ended
+
+
+def _tell(kind: str, window: Window, *, by: Actor, rule: str, at: datetime, **more: Any) -> None:
+    """Programs that listen are told of the window, in the order of what happens to it."""
+    announcing.announce(
+        kind,
+        window.account,
+        at=at,
+        lane=lane_of(window),
+        rule=rule,
+        by=by.label,
+        window=str(window.code),
+        origin=str(window.network),
+        **more,
+    )
+
+
+def lane_of(window: Window) -> str:
+    """In which order programs are told of it."""
+    return f"window {window.code}"
+
+
+def used(device: Device, admitted: DeviceFacts, *, address: int, rule: str, at: datetime) -> Happened | None:
+    """What programs are told where a window has let a phone in: to the account that opened the window."""
+    where, origin = f"{address:032x}", str(origin_of(address))
+    rows = Window.objects.open_or_coming(at).filter(first__lte=where, last__gte=where).order_by("pk")
+    for row in rows.select_related("account", "site"):
+        if facts.window(row).admits(now=at.timestamp(), address=address, device=admitted):
+            named = {"rule": rule, "window": str(row.code), "origin": origin}
+            return Happened("window.used", row.account, at, device, lane_of(row), named)
+    return None
 
 
 def withdraw_keys(
