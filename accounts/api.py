@@ -1,15 +1,13 @@
 """Accounts, API keys, the audit and "who am I" over the API."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Length, Substr
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from django_filters.fields import IsoDateTimeField
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -19,9 +17,10 @@ from rest_framework.response import Response
 from accounts import deleting, keys, tenants
 from accounts.authentication import acting
 from accounts.doors import ApiView, Door
+from accounts.filtering import OfAccount, Ordering, YesNo, since, until
 from accounts.models import Account, ApiKey, AuditEntry
 from accounts.roles import Power, Role
-from accounts.scope import Actor
+from accounts.scope import Actor, below
 from accounts.shapes import AccountField, CodeField, LineField, Shape
 
 ROLES = [(role.value, role.value) for role in Role]
@@ -112,35 +111,51 @@ class AuditShape(Shape):
     details = serializers.DictField()
 
 
-class MomentField(IsoDateTimeField):  # type: ignore[misc]
-    """A time that has a place in UTC."""
-
-    def to_python(self, value: Any) -> datetime | None:
-        moment: datetime | None = super().to_python(value)
-        try:
-            return moment and moment.astimezone(UTC)
-        except OverflowError as error:
-            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
-
-
-class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
-    field_class = MomentField
-
-
 class AuditFilter(filters.FilterSet):  # type: ignore[misc]
     account = filters.CharFilter(field_name="account_slug")
     verb = filters.CharFilter(field_name="verb")
     target = filters.CharFilter(field_name="target_code")
-    since = MomentFilter(field_name="at", lookup_expr="gte")
-    until = MomentFilter(field_name="at", lookup_expr="lt")
+    target_kind = filters.CharFilter(field_name="target_kind")
+    actor = filters.CharFilter(field_name="actor", lookup_expr="icontains", label="A part of the name.")
+    address = filters.CharFilter(field_name="address")
+    since, until = since("at"), until("at")
+    ordering = Ordering(at="at id")
+
+
+class ChildrenOf(OfAccount):
+    """The accounts that stand right below one."""
+
+    asked = "parent"
+
+    def keep(self, rows: Any, value: str) -> Any:
+        parent = self.found(value)
+        paths, depth = ([parent.path], parent.depth + 1) if parent else ([], 0)
+        return rows.filter(below(paths, "path"), depth=depth)
 
 
 class AccountFilter(filters.FilterSet):  # type: ignore[misc]
     kind = filters.ChoiceFilter(choices=Account.Kind.choices)
+    parent = ChildrenOf(label="Those right below this one.")
+    is_active = YesNo(field_name="is_active")
     search = filters.CharFilter(method="find")
+    ordering = Ordering(path="path", slug="slug path", name="name path", created_at="created_at path")
 
     def find(self, rows: QuerySet[Account], name: str, value: str) -> QuerySet[Account]:
         return rows.filter(Q(name__icontains=value) | Q(slug__icontains=value))
+
+
+class ApiKeyFilter(filters.FilterSet):  # type: ignore[misc]
+    account = OfAccount(field_name="account__slug")
+    role = filters.ChoiceFilter(choices=KEY_ROLES)
+    revoked = YesNo(field_name="revoked")
+    prefix = filters.CharFilter(field_name="prefix")
+    search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+    ordering = Ordering(
+        created_at="created code",
+        name="name code",
+        expires_at="expiry_date code",
+        last_used_at="last_used_at code",
+    )
 
 
 class AccountDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
@@ -201,11 +216,12 @@ class ApiKeyDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     queryset = ApiKey.objects.none()
     serializer_class = ApiKeyShape
+    filterset_class = ApiKeyFilter
     shows_a_key = True
     powers: ClassVar[dict[str, Power]] = {"create": Power.EDIT_PEOPLE, "destroy": Power.EDIT_PEOPLE}
 
     def dress(self, rows: Any) -> Any:
-        return rows.select_related("account", "replaced_by").order_by("-created", "code")
+        return rows.select_related("account", "replaced_by").order_by("-created", "-code")
 
     @extend_schema(request=ApiKeyShape, responses={201: NewApiKeyShape})
     def create(self, request: Request) -> Response:

@@ -69,6 +69,15 @@ class Door(Asked, viewsets.GenericViewSet[Any]):
         """Add the joins and the order that this list needs."""
         return rows
 
+    def filter_queryset(self, queryset: Any) -> Any:
+        """What a list is asked narrows the list, and none of its rows when it is asked for by its name."""
+        one = self.lookup_url_kwarg or self.lookup_field
+        return queryset if one in self.kwargs else super().filter_queryset(queryset)
+
+    def narrowed(self, rows: Any) -> Any:
+        """The same for a list that stands below one row."""
+        return super().filter_queryset(rows)
+
     def read(
         self, request: Request, shape: type[Any], *, partial: bool = False, many: bool = False, **context: Any
     ) -> Any:

@@ -1,10 +1,12 @@
 """What a list of the API can be asked: an answer without sense is refused by its name, never left out."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -38,6 +40,48 @@ class YesNo(filters.BooleanFilter):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, widget=forms.TextInput, **kwargs)
+
+
+class MomentField(IsoDateTimeField):  # type: ignore[misc]
+    """A time that has a place in UTC."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as error:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+
+class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
+    field_class = MomentField
+
+
+def since(column: str) -> MomentFilter:
+    """From a moment on."""
+    return MomentFilter(field_name=column, lookup_expr="gte", label=f"`{column}` at this time or later.")
+
+
+def until(column: str) -> MomentFilter:
+    """Before a moment."""
+    return MomentFilter(field_name=column, lookup_expr="lt", label=f"`{column}` before this time.")
+
+
+class Ordering(filters.ChoiceFilter):  # type: ignore[misc]
+    """One of the orders that a list has, by its name; with `-` before it the other way round."""
+
+    def __init__(self, **orders: str) -> None:
+        """Each order as its columns; the last one makes it the order of each row."""
+        self.orders = {name: columns.split() for name, columns in orders.items()}
+        self.orders |= {f"-{name}": [_turned(one) for one in row] for name, row in self.orders.items()}
+        super().__init__(choices=[(name, name) for name in self.orders], label="`-`: the other way round.")
+
+    def filter(self, rows: Any, value: str) -> Any:
+        return rows.order_by(*self.orders[value]) if value else rows
+
+
+def _turned(column: str) -> str:
+    return column[1:] if column.startswith("-") else f"-{column}"
 
 
 class Known(filters.CharFilter):  # type: ignore[misc]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from typing import Any, ClassVar
+from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
@@ -11,8 +12,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.authentication import acting
 from accounts.doors import Door
-from accounts.filtering import Known, OfAccount, YesNo
+from accounts.filtering import Known, OfAccount, Ordering, YesNo
+from accounts.paging import counted
 from accounts.roles import Power
 from accounts.scope import below
 from accounts.shapes import AccountField, CodesField, LineField, Shape
@@ -143,10 +146,19 @@ class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     username = filters.CharFilter(field_name="username")
     exposed = YesNo(method="by_exposed", label="True: the secret may be known to others.")
+    in_directory = YesNo(field_name="in_directory")
+    device = filters.UUIDFilter(method="by_device", label="Shown by this phone.")
     search = filters.CharFilter(method="find")
+    ordering = Ordering(
+        username="username code", created_at="created_at code", exposed_since="exposed_since code"
+    )
 
     def by_exposed(self, rows: QuerySet[Extension], name: str, value: bool) -> QuerySet[Extension]:
         return rows.filter(exposed_since__isnull=not value)
+
+    def by_device(self, rows: QuerySet[Extension], name: str, value: UUID) -> QuerySet[Extension]:
+        shown = Device.objects.visible_to(acting(self.request)).filter(code=value)
+        return rows.filter(pk__in=shown.values("appearances__extension"))
 
     def find(self, rows: QuerySet[Extension], name: str, value: str) -> QuerySet[Extension]:
         return rows.filter(Q(username__icontains=value) | Q(display_name__icontains=value))
@@ -155,7 +167,9 @@ class ExtensionFilter(filters.FilterSet):  # type: ignore[misc]
 class ProfileFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     family = OfFamily(field_name="family")
+    model = filters.CharFilter(field_name="model")
     search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+    ordering = Ordering(name="name code", created_at="created_at code")
 
 
 class ProfileDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
@@ -169,8 +183,8 @@ class ProfileDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     )
 
     def dress(self, rows: Any) -> Any:
-        seen = below(self.actor.paths(Power.SEE_ACCOUNT), "devices__account__path")
-        phones = Count("devices", filter=seen, distinct=True)
+        seen = below(self.actor.paths(Power.SEE_ACCOUNT), "account__path")
+        phones = counted(Profile, "devices", only=seen)
         joined = rows.select_related("account").prefetch_related("keys")
         return joined.annotate(phones=phones).order_by("name", "code")
 
@@ -225,7 +239,7 @@ class ExtensionDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     )
 
     def dress(self, rows: Any) -> Any:
-        phones = Count("appearances__device", distinct=True)
+        phones = counted(Extension, "appearances", "device")
         return rows.select_related("account").annotate(phones=phones).order_by("username", "code")
 
     @extend_schema(responses={201: ExtensionShape})

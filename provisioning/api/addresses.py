@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import acting
 from accounts.doors import ApiView, Door
-from accounts.filtering import OfAccount, YesNo
+from accounts.filtering import OfAccount, Ordering, YesNo, since, until
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
@@ -23,7 +23,7 @@ from provisioning.api.fields import AddressField
 from provisioning.gate import KeyKind
 from security import allowances, bans
 from security.models import AllowedNetwork, Ban
-from security.networks import AddressError, Network, parse_network
+from security.networks import AddressError, Network, origin_of, parse_address, parse_network
 
 
 class NetworkField(serializers.CharField):
@@ -172,6 +172,16 @@ class IpCheck(ApiView):
 class BanFilter(filters.FilterSet):  # type: ignore[misc]
     standing = YesNo(method="only_standing")
     kind = filters.ChoiceFilter(choices=Ban.Kind.choices)
+    address = filters.CharFilter(method="by_address", label="Those that cover this address.")
+    since, until = since("starts_at"), until("starts_at")
+    ordering = Ordering(starts_at="starts_at code", ends_at="ends_at code")
+
+    def by_address(self, rows: Any, name: str, value: str) -> Any:
+        try:
+            here = origin_of(parse_address(value))
+        except AddressError as error:
+            raise serializers.ValidationError({name: [told(error.args[0])]}, code="bad-address") from error
+        return rows.filter(first__lte=here.hex_first, last__gte=here.hex_last)
 
     def only_standing(self, rows: Any, name: str, value: bool) -> Any:
         now = timezone.now()
@@ -189,7 +199,7 @@ class BanDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Ban.objects.none()
-        return checking.bans_seen_by(self.actor, timezone.now()).order_by("-starts_at", "code")
+        return checking.bans_seen_by(self.actor, timezone.now()).order_by("-starts_at", "-code")
 
     @extend_schema(request=NewBan, responses={201: BanShape})
     def create(self, request: Request) -> Response:
@@ -222,6 +232,7 @@ class BanDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 class AllowedFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     standing = YesNo(method="only_standing")
+    ordering = Ordering(created_at="created_at code", ends_at="ends_at code")
 
     def only_standing(self, rows: Any, name: str, value: bool) -> Any:
         standing = rows.standing(timezone.now())
@@ -241,7 +252,7 @@ class AllowedDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     }
 
     def dress(self, rows: Any) -> Any:
-        return rows.select_related("account").order_by("-created_at", "code")
+        return rows.select_related("account").order_by("-created_at", "-code")
 
     @extend_schema(responses={201: AllowedShape})
     def create(self, request: Request) -> Response:

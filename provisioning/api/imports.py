@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -10,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
+from accounts.filtering import OfAccount, Ordering, YesNo
 from accounts.roles import Power
 from accounts.shapes import AccountField, CodeField, Shape
 from devices import tables
@@ -95,17 +97,24 @@ class ImportShape(ImportListed):
     rows = ImportRowShape(many=True, help_text="What cannot be added comes first.")
 
 
+class ImportFilter(filters.FilterSet):  # type: ignore[misc]
+    account = OfAccount(field_name="account__slug")
+    run = YesNo(field_name="job", lookup_expr="isnull", exclude=True, label="True: its job was started.")
+    ordering = Ordering(created_at="created_at code", file_name="file_name code")
+
+
 class ImportDoor(mixins.ListModelMixin, Door):
     """The lists of phones that somebody has sent and that wait for their Yes."""
 
     queryset = ImportDraft.objects.none()
     serializer_class = ImportListed
+    filterset_class = ImportFilter
     powers: ClassVar[dict[str, Power]] = dict.fromkeys(("create", "run"), Power.EDIT_DEVICES)
 
     def get_queryset(self) -> QuerySet[ImportDraft]:
         if getattr(self, "swagger_fake_view", False):
             return ImportDraft.objects.none()
-        return phone_import.drafts(self.actor).order_by("-created_at", "code")
+        return phone_import.drafts(self.actor).order_by("-created_at", "-code")
 
     @extend_schema(request=NewImport, responses={201: ImportShape})
     def create(self, request: Request) -> Response:

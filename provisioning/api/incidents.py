@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.doors import Door
-from accounts.filtering import OfAccount, YesNo
+from accounts.filtering import OfAccount, Ordering, YesNo, since, until
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from provisioning import incident_words, incidents
@@ -89,6 +89,9 @@ class IncidentFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     kind = filters.ChoiceFilter(choices=Incident.Kind.choices)
     open = YesNo(field_name="ended_at", lookup_expr="isnull", label="True: going on.")
+    site = filters.UUIDFilter(field_name="site__code")
+    since, until = since("opened_at"), until("opened_at")
+    ordering = Ordering(opened_at="opened_at code", ended_at="ended_at code")
 
 
 class IncidentDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
@@ -102,7 +105,7 @@ class IncidentDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return IncidentShape if self.action == "list" else IncidentWithTimeline
 
     def dress(self, rows: Any) -> "QuerySet[Incident]":
-        joined = rows.select_related("account", "site").order_by("-opened_at", "code")
+        joined = rows.select_related("account", "site").order_by("-opened_at", "-code")
         dressed: QuerySet[Incident] = joined if self.action == "list" else joined.prefetch_related("steps")
         return dressed
 

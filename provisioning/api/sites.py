@@ -2,14 +2,14 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Count
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.filtering import OfAccount
+from accounts.filtering import OfAccount, Ordering
+from accounts.paging import counted
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices.models import Site, SiteNetwork
@@ -48,6 +48,7 @@ class SiteChange(SiteShape):
 class SiteFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     search = filters.CharFilter(field_name="name", lookup_expr="icontains")
+    ordering = Ordering(name="name code", created_at="created_at code")
 
 
 class SiteDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, ClosingVerbs):
@@ -61,7 +62,7 @@ class SiteDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, ClosingVerbs):
     )
 
     def dress(self, rows: Any) -> Any:
-        phones = Count("devices", distinct=True)
+        phones = counted(Site, "devices")
         joined = rows.select_related("account").prefetch_related("networks")
         return joined.annotate(phones=phones).order_by("name", "code")
 

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import acting
 from accounts.doors import ApiView, Door
-from accounts.filtering import OfAccount, YesNo
+from accounts.filtering import OfAccount, Ordering, YesNo, since, until
 from accounts.refusals import Forbidden
 from accounts.roles import Power
 from provisioning import approvals, explaining, unlock_all, windows
@@ -36,6 +36,9 @@ from provisioning.models import Approval, Job, Window
 class WindowFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     open = YesNo(method="by_open", label="True: open or coming; false: over.")
+    site = filters.UUIDFilter(field_name="site__code")
+    since, until = since("starts_at"), until("starts_at")
+    ordering = Ordering(starts="starts_at code", ends="ends_at code")
 
     def by_open(self, rows: QuerySet[Window], name: str, value: bool) -> QuerySet[Window]:
         on = Q(ends_at__gt=timezone.now(), closed_at=None)
@@ -54,7 +57,7 @@ class WindowDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return WindowWithPhones if self.action == "retrieve" else WindowShape
 
     def dress(self, rows: Any) -> Any:
-        return rows.select_related("account", "site").order_by("-starts_at", "code")
+        return rows.select_related("account", "site").order_by("-starts_at", "-code")
 
     @extend_schema(request=NewWindow, responses={201: WindowShape})
     def create(self, request: Request) -> Response:
@@ -74,6 +77,11 @@ class ApprovalFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     status = filters.ChoiceFilter(choices=Approval.Status.choices)
     device = filters.UUIDFilter(field_name="device__code")
+    rule = filters.CharFilter(field_name="rule")
+    since, until = since("last_try_at"), until("last_try_at")
+    ordering = Ordering(
+        last_try_at="last_try_at code", opened_at="opened_at code", closes_at="closes_at code"
+    )
 
 
 class ApprovalDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
@@ -88,7 +96,7 @@ class ApprovalDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     def dress(self, rows: Any) -> Any:
         joined = rows.select_related("account", "device__lock__bound_site", "device__account")
-        joined = joined.order_by("-last_try_at", "code")
+        joined = joined.order_by("-last_try_at", "-code")
         if self.action == "list" and not self.request.query_params.get("status"):
             return joined.filter(status=Approval.Status.OPEN)
         return joined
@@ -116,16 +124,25 @@ class UnlockAll(ApiView):
         return Response(JobStarted({"job": job.code}).data, status=status.HTTP_202_ACCEPTED)
 
 
+class JobFilter(filters.FilterSet):  # type: ignore[misc]
+    account = OfAccount(field_name="account__slug")
+    kind = filters.ChoiceFilter(choices=Job.Kind.choices)
+    finished = YesNo(field_name="finished_at", lookup_expr="isnull", exclude=True)
+    since, until = since("created_at"), until("created_at")
+    ordering = Ordering(created_at="created_at code", finished_at="finished_at code")
+
+
 class JobDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     """Work on many phones: how far it is, and what became of each phone."""
 
     queryset = Job.objects.none()
+    filterset_class = JobFilter
 
     def get_serializer_class(self) -> type[JobShape]:
         return JobShape if self.action == "list" else JobWithResults
 
     def dress(self, rows: Any) -> Any:
-        joined = rows.select_related("account").order_by("-created_at", "code")
+        joined = rows.select_related("account").order_by("-created_at", "-code")
         if self.action == "list":
             return joined
         return joined.prefetch_related("items__device")
