@@ -27,6 +27,7 @@ from provisioning.api import (
 from provisioning.api.closing import AccountHolidays
 from provisioning.api.hardening import AccountHardening
 from provisioning.api.silence import Silence
+from provisioning.api.webhooks import DeliveryDoor, WebhookDoor, WebhookKinds
 
 router = SimpleRouter()
 router.register("allowed-networks", addresses.AllowedDoor, "allowed-network")
@@ -41,6 +42,7 @@ router.register("imports", imports.ImportDoor, "import")
 router.register("incidents", incidents.IncidentDoor, "incident")
 router.register("profiles", devices_api.ProfileDoor, "profile")
 router.register("sites", sites.SiteDoor, "site")
+router.register("webhooks", WebhookDoor, "webhook")
 router.register("windows", windows.WindowDoor, "window")
 router.register("jobs", windows.JobDoor, "job")
 
@@ -126,6 +128,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hardening/", AccountHardening.as_view(), name="hardening"),
     path("holidays/", AccountHolidays.as_view(), name="holidays"),
     path("silence/", Silence.as_view(), name="silence"),
+    path(
+        "webhooks/<uuid:endpoint>/deliveries/",
+        DeliveryDoor.as_view({"get": "list"}),
+        name="webhook-deliveries",
+    ),
+    path(
+        "webhook-deliveries/<uuid:code>/", DeliveryDoor.as_view({"get": "retrieve"}), name="delivery-detail"
+    ),
+    path(
+        "webhook-deliveries/<uuid:code>/replay/",
+        DeliveryDoor.as_view({"post": "replay"}),
+        name="delivery-replay",
+    ),
+    path("webhook-kinds/", WebhookKinds.as_view(), name="webhook-kinds"),
     path("what-if/", what_if.WhatIf.as_view(), name="what-if"),
     path("what-if/<uuid:code>/", what_if.WhatIfResult.as_view(), name="what-if-detail"),
     path("schema/", api.Schema.as_view(), name="schema"),

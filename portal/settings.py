@@ -324,6 +324,9 @@ SPECTACULAR_SETTINGS = {
         "BanKindEnum": "security.models.Ban.Kind",
         "IncidentKindEnum": "provisioning.models.Incident.Kind",
         "FailureKindEnum": "provisioning.api.addresses.FAILURE_KINDS",
+        "DeliveryStateEnum": "provisioning.models.WebhookDelivery.State",
+        "EventKindEnum": "provisioning.api.webhooks.KINDS",
+        "SentKindEnum": "provisioning.api.webhooks.SENT",
         "NoticeWayEnum": "provisioning.api.notices.WAYS",
     },
     "POSTPROCESSING_HOOKS": [

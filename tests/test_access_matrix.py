@@ -68,6 +68,9 @@ WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quaran
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {
     "api-key-rotate",
+    # where something is told to, and what was, is seen by whoever may change that
+    *(f"webhook-{name}" for name in ("detail", "rotate", "test", "replay", "deliveries")),
+    *("delivery-detail", "delivery-replay"),
     "allowed-network-grant",
     "ban-lift-mine",
     "incident-notes",
@@ -92,7 +95,7 @@ WITHOUT_GET |= {
     "person-reset-second-factor",
 }
 #: What says nothing of anybody, and is the same for everybody.
-FOR_EVERYBODY = {"roles"}
+FOR_EVERYBODY = {"roles", "webhook-kinds"}
 FOR_EVERYBODY |= {f"catalogue-{name}" for name in ("families", "family", "models", "model")}
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
 NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}

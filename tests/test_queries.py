@@ -15,8 +15,18 @@ from devices import appearances, directory, extensions, profiles
 from devices.appearances import AppearanceRow, KeyRow
 from devices.mac import pretty
 from devices.phone import KeyKind
-from provisioning import approvals, claims, entering, incidents, phone_import, sites, unlock_all, windows
-from provisioning.models import FailureKey, ImportDraft, Incident, LastSeen
+from provisioning import (
+    approvals,
+    claims,
+    entering,
+    incidents,
+    phone_import,
+    sites,
+    unlock_all,
+    webhooks,
+    windows,
+)
+from provisioning.models import FailureKey, ImportDraft, Incident, LastSeen, WebhookAttempt
 from provisioning.phone_import_table import read_dicts
 from provisioning.spans import Span
 from security.networks import origin_of, parse_address
@@ -44,6 +54,9 @@ LISTS = (
     "/api/v1/silence/?account=acme",
     "/api/v1/people/",
     "/api/v1/sites/",
+    "/api/v1/webhooks/",
+    "/api/v1/webhooks/{endpoint}/deliveries/",
+    "/api/v1/webhook-deliveries/{delivery}/",
     "/api/v1/windows/",
     "/api/v1/windows/{window}/",
     "/",
@@ -138,6 +151,10 @@ def grow(world: World) -> None:
         if at % 2:
             incidents.end(silence, how="They are back", now=now)
         incidents.note(world.acme.incident, by=by, said=f"Called for the {at}th time", now=now)
+        hook = f"https://more-{at}.example/"
+        webhooks.create(acme, by=by, name=f"Program {at}", url=hook, kinds=["job.finished"])
+        webhooks.test(world.acme.endpoint, by=by)
+        WebhookAttempt.objects.create(delivery=world.acme.delivery, at=now, took=0.1, status=500)
     told = [[str(phone.code), str(phone)] for phone in acme.devices.all()]
     Incident.objects.filter(pk=world.acme.incident.pk).update(evidence={"phones": told})
     rows = [AppearanceRow(at + 1, line) for at, line in enumerate([world.acme.extension, *lines])]
@@ -160,6 +177,7 @@ def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
     places = {"phone": world.acme.phone.code, "window": world.acme.window.code, "job": world.acme.job.code}
     places |= {"profile": world.acme.profile.code, "incident": world.acme.incident.code}
     places |= {"draft": world.acme.draft.code}
+    places |= {"endpoint": world.acme.endpoint.code, "delivery": world.acme.delivery.code}
     urls = [url.format(**places) for url in LISTS]
     rita = signed_in(world.rita)
     unlock_all.run(world.acme.job.pk)

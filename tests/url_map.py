@@ -67,6 +67,10 @@ def unlock_link(tenant: Tenant) -> dict[str, Any]:
     return {"code": str(tenant.phone.code), "link": str(tenant.unlock_link.code)}
 
 
+def endpoint(tenant: Tenant) -> dict[str, Any]:
+    return {"endpoint": str(tenant.endpoint.code)}
+
+
 def person(tenant: Tenant) -> dict[str, Any]:
     return {"slug": tenant.account.slug, "code": str(tenant.viewer.code)}
 
@@ -104,6 +108,10 @@ API: dict[str, Args] = {
     "incident-list": _none,
     **{f"incident-{name}": _code("incident") for name in ("detail", "notes", "close")},
     "ban-detail": _code("ban"),
+    **dict.fromkeys(("webhook-list", "webhook-kinds"), _none),
+    **{f"webhook-{name}": _code("endpoint") for name in ("detail", "rotate", "test", "replay")},
+    "webhook-deliveries": endpoint,
+    **dict.fromkeys(("delivery-detail", "delivery-replay"), _code("delivery")),
     "what-if": _none,
     "what-if-detail": job,  # a tenant's job is none
     **dict.fromkeys(("allowed-network-detail", "allowed-network-grant"), _code("allowed")),
@@ -336,6 +344,12 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "ban-list": [("post", {"network": "192.0.2.99", "hours": 1, "reason": "Scans"})],
         "ban-detail": [("delete", None)],
         "what-if": [("post", {"base": 5})],
+        "webhook-list": [("post", {"account": slug, "name": "Ours", "url": "https://ours.example/"})],
+        "webhook-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
+        "webhook-rotate": [("post", {"overlap_hours": 1})],
+        "webhook-test": [("post", None)],
+        "webhook-replay": [("post", {"since": "2026-01-01T00:00:00Z"})],
+        "delivery-replay": [("post", None)],
         "ban-lift-mine": [("post", {})],
         "allowed-network-list": [
             (

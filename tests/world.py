@@ -30,9 +30,21 @@ from provisioning import (
     sites,
     unlock_all,
     unlock_links,
+    webhooks,
     windows,
 )
-from provisioning.models import Approval, ImportDraft, Incident, Job, Proof, Token, UnlockLink, Window
+from provisioning.models import (
+    Approval,
+    ImportDraft,
+    Incident,
+    Job,
+    Proof,
+    Token,
+    UnlockLink,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Window,
+)
 from provisioning.phone_import_table import read_dicts
 from provisioning.spans import Span
 from provisioning.tokens import text_of
@@ -75,6 +87,8 @@ class Tenant:
     secret: str
     unlock_link: UnlockLink
     link_secret: str
+    endpoint: WebhookEndpoint
+    delivery: WebhookDelivery
     tokens: list[str] = field(default_factory=list)
 
     @property
@@ -82,7 +96,7 @@ class Tenant:
         rows: list[Any] = [self.account, self.site, self.phone, self.other_phone, self.extension]
         rows += [self.profile, self.contact]
         rows += [self.window, self.approval, self.allowed, self.job, self.draft, self.incident]
-        rows.append(self.unlock_link)
+        rows += [self.unlock_link, self.endpoint, self.delivery]
         return [*(str(row.code) for row in rows), self.key_code]
 
     @property
@@ -91,7 +105,8 @@ class Tenant:
         people = [word for user in (self.manager, self.viewer, self.user) for word in (user.email, user.name)]
         macs = [mac for phone in (self.phone, self.other_phone) for mac in (phone.mac, pretty(phone.mac))]
         names = [self.account.name, self.site.name, self.phone.name, self.other_phone.name, self.profile.name]
-        names += [self.contact.name, self.draft.file_name, self.draft.rows[0]["name"]]
+        names += [self.endpoint.name, self.endpoint.url, self.contact.name]
+        names += [self.draft.file_name, self.draft.rows[0]["name"]]
         return [*codes, *people, *macs, *names, self.extension.username, self.extension.display_name]
 
 
@@ -246,6 +261,8 @@ def make_tenant(
         expires_at=timezone.now() + timedelta(days=9),
     )
     made = unlock_links.make(phone, by=by, given_to=f"Fitter of {slug}")
+    hook = f"https://hooks.{slug}.example/in"
+    endpoint, _ = webhooks.create(account, by=by, name=f"Tickets of {slug}", url=hook, kinds=["job.finished"])
     return Tenant(
         account=account, manager=manager, viewer=viewer, user=user, site=site, phone=phone, other_phone=other,
         extension=extension, profile=profile, contact=contact, window=window, approval=card, allowed=allowed,
@@ -253,6 +270,7 @@ def make_tenant(
         key=text, key_code=str(key.code), secret=secret,
         tokens=[text_of(token) for token in Token.objects.filter(device=phone)],
         unlock_link=made.link, link_secret=made.secret,
+        endpoint=endpoint, delivery=webhooks.test(endpoint, by=by),
     )  # fmt: skip
 
 
