@@ -288,6 +288,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"latchkey@{_portal.h
 
 # --- API --------------------------------------------------------------------------------------------------
 
+# Calls a minute of one key or one person, and of them those that change something; 0: as many as one likes.
+API_RATE = env.int("API_RATE", default=1200)
+API_WRITE_RATE = env.int("API_WRITE_RATE", default=300)
 REST_FRAMEWORK = {
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
     "DEFAULT_VERSION": "v1",
@@ -297,6 +300,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.IsSomebody"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.MinuteLimit"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.parsing.Parser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],

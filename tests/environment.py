@@ -17,6 +17,8 @@ OURS = {
     "LATCHKEY_DEMO": "0",
     "LOG_FORMAT": "json",
     "EMAIL_URL": "memorymail://",
+    "API_RATE": "0",
+    "API_WRITE_RATE": "0",
 }
 FOREIGN = (
     "ALLOWED_HOSTS",
