@@ -65,8 +65,8 @@ KINDS: Mapping[str, Kind] = {
     "device.unlocked": Kind(
         _("Phone unlocked"),
         _(
-            "A phone may set itself up anew, once: a person unlocked it, alone (E1, E2), with others (E3), by"
-            " an answer (E14) or with the end of a suspicion (E8), or somebody used an unlock link (E2)."
+            "A phone may set itself up anew, once: a person unlocked it, by himself or by his unlock link"
+            " (E1, E2), with others (E3), by an answer (E14) or with the end of a suspicion (E8)."
         ),
         "device",
         {
