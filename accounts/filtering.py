@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from accounts.authentication import acting
 from accounts.models import Account
+from accounts.scope import below
 
 WORDS = {"true": True, "1": True, "false": False, "0": False}
 NEITHER = gettext_lazy("Say true or false.")
@@ -117,3 +118,11 @@ class OfAccount(Known):
             Account.objects.visible_to(acting(self.parent.request)).filter(slug=slug).first()
         )
         return account
+
+
+class OfAccountAndBelow(OfAccount):
+    """The account and those below it."""
+
+    def keep(self, rows: Any, value: str) -> Any:
+        account = self.found(value)
+        return rows.filter(below([account.path] if account else [], "account__path"))

@@ -38,7 +38,7 @@ class Pages(LimitOffsetPagination):
     _previous: "Place | None"
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
-        _refuse_unknown(request, view)
+        refuse_unknown(request, view)
         columns = columns_of(queryset)
         self.by_offset = bool(request.query_params.get("offset"))
         if self.by_offset:
@@ -243,7 +243,7 @@ def _beyond(rows: QuerySet[Any], columns: list[Column], values: Sequence[Any] | 
 # --- what a list is asked ----------------------------------------------------------------------------------
 
 
-def _refuse_unknown(request: Request, view: Any) -> None:
+def refuse_unknown(request: Request, view: Any) -> None:
     """A parameter that the list does not know would be an answer to another question."""
     filters = getattr(view, "filterset_class", None)
     known = {"limit", "offset", "cursor", *(filters.base_filters if filters else ())}

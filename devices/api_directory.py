@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from accounts.authentication import acting
 from accounts.doors import ApiView, Door
-from accounts.filtering import OfAccount
+from accounts.filtering import OfAccount, Ordering
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from devices import directory, importing, phone_books
@@ -116,7 +116,9 @@ class CompanyDirectory(ApiView):
 
 class ContactFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
+    number = filters.CharFilter(field_name="number")
     search = filters.CharFilter(method="find")
+    ordering = Ordering(name="name code", created_at="created_at code")
 
     def find(self, rows: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
         numbers = Q(number__icontains=value) | Q(mobile__icontains=value) | Q(other__icontains=value)

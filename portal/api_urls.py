@@ -11,16 +11,20 @@ from portal import api
 from provisioning.api import (
     addresses,
     bulk,
+    comparing,
     customers,
     devices,
+    feed,
     imports,
     incidents,
     notices,
+    overview,
     policies,
     previews,
     resyncs,
     settings,
     sites,
+    strangers,
     what_if,
     windows,
 )
@@ -37,6 +41,7 @@ router.register("api-keys", accounts_api.ApiKeyDoor, "api-key")
 router.register("audit", accounts_api.AuditDoor, "audit")
 router.register("devices", devices.DeviceDoor, "device")
 router.register("directory/contacts", api_directory.ContactDoor, "contact")
+router.register("events", feed.EventDoor, "event")
 router.register("extensions", devices_api.ExtensionDoor, "extension")
 router.register("imports", imports.ImportDoor, "import")
 router.register("incidents", incidents.IncidentDoor, "incident")
@@ -82,6 +87,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         api_catalogue.CatalogueModels.as_view({"get": "retrieve"}),
         name="catalogue-model",
     ),
+    path("overview/", overview.Overview.as_view(), name="overview"),
+    path("check-ins/", overview.CheckIns.as_view(), name="check-ins"),
+    path("keeping/", overview.Keeping.as_view(), name="keeping"),
+    path("unknown-phones/", strangers.UnknownPhones.as_view(), name="unknown-phones"),
+    path("heard/", strangers.HeardPhones.as_view(), name="heard"),
+    path("settings/diff/", comparing.SettingsDiff.as_view(), name="settings-diff"),
     path("directory/", api_directory.CompanyDirectory.as_view(), name="directory"),
     path("accounts/<slug:slug>/move/", customers.CustomerMove.as_view(), name="account-move"),
     path("people/", api_people.PersonDoor.as_view({"get": "list", "post": "create"}), name="person-list"),

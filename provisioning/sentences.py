@@ -364,6 +364,7 @@ _HAPPENED: dict[str, Texts] = {
 }
 
 RULES = tuple(dict.fromkeys(key[0] for key in _TABLE))
+WHATS = ("request", *_HAPPENED)  # what a line of the log can be about
 THIS_ADDRESS = gettext_lazy("this address")
 DEFAULTS = {"address": THIS_ADDRESS}
 

@@ -42,6 +42,7 @@ LISTS = (
     "/api/v1/devices/{phone}/appearances/",
     "/api/v1/devices/{phone}/events/",
     "/api/v1/devices/{phone}/files/",
+    "/api/v1/events/",
     "/api/v1/extensions/",
     "/api/v1/directory/contacts/",
     "/api/v1/hardening/?account=acme",

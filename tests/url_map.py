@@ -115,8 +115,11 @@ API: dict[str, Args] = {
     "what-if": _none,
     "what-if-detail": job,  # a tenant's job is none
     **dict.fromkeys(("allowed-network-detail", "allowed-network-grant"), _code("allowed")),
-    **dict.fromkeys(("person-list", "roles", "directory"), _none),
+    **dict.fromkeys(("person-list", "roles", "event-list", "directory"), _none),
     **dict.fromkeys(("catalogue-families", "catalogue-models"), _none),
+    **dict.fromkeys(("overview", "check-ins", "keeping", "unknown-phones", "heard", "settings-diff"), _none),
+    **{f"device-{name}": phone for name in ("files-diff", "allow")},
+    **dict.fromkeys(("device-take-out", "device-firmwares"), _none),
     "catalogue-family": family,
     "catalogue-model": model,
     **{f"person-{name}": person for name in ("detail", "invite", "reset-second-factor")},
@@ -137,7 +140,7 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory", "overview", "settings-diff"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.
@@ -239,7 +242,11 @@ def api_urls(tenant: Tenant) -> dict[str, str]:
 
 
 def _query(name: str, tenant: Tenant) -> str:
-    return f"?account={tenant.account.slug}" if name in ASKS_FOR_ACCOUNT else ""
+    asked = {
+        "settings-diff": f"?account={tenant.account.slug}&other_account={tenant.account.slug}",
+        "device-files-diff": f"?other={tenant.other_phone.code}",
+    }
+    return asked.get(name, f"?account={tenant.account.slug}" if name in ASKS_FOR_ACCOUNT else "")
 
 
 def names_a_row(args: Args, tenant: Tenant) -> bool:
@@ -301,6 +308,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "profile-apply": [("post", {"devices": [code]})],
         "profile-take-off": [("post", {"devices": [code]})],
         "device-unlock": [("post", {"for": "24h"})],
+        "device-allow": [("post", {})],
         "device-unlock-links": [("post", {"given_to": "Fitter"})],
         "device-unlock-link": [("delete", None)],
         "device-lock": [("post", {})],

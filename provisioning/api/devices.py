@@ -11,22 +11,23 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.filtering import OfAccount, YesNo
+from accounts.filtering import OfAccountAndBelow, Ordering, YesNo, since, until
 from accounts.models import Account, Membership, User
 from accounts.roles import Power
-from accounts.scope import below
 from accounts.shapes import AccountField, CodeField, LineField, Shape
 from accounts.speaking import told
 from devices.api import OfFamily
 from devices.mac import parse_mac
 from devices.models import Device, Profile, Site
-from provisioning import describing, entering, finding, locking
-from provisioning.api import log
+from provisioning import describing, entering, events, finding, locking
+from provisioning.api.comparing import CompareVerbs
+from provisioning.api.exports import ExportVerbs
+from provisioning.api.feed import LogFilter
 from provisioning.api.fields import MacField
 from provisioning.api.hardening import HardeningVerbs
 from provisioning.api.keys import KeyVerbs
 from provisioning.api.previews import FileVerbs
-from provisioning.api.shapes import EventShape, LockShape, RearmShape, UnlockShape
+from provisioning.api.shapes import AllowShape, EventShape, LockShape, RearmShape, UnlockShape
 from provisioning.api.unlock_links import UnlockLinkVerbs
 from provisioning.api.verbs import Verbs
 from provisioning.gate import State
@@ -112,14 +113,6 @@ class NewDevice(DeviceChange):
     notes = None  # type: ignore[assignment]
 
 
-class OfAccountAndBelow(OfAccount):
-    """The account and those below it."""
-
-    def keep(self, rows: Any, value: str) -> Any:
-        account = self.found(value)
-        return rows.filter(below([account.path] if account else [], "account__path"))
-
-
 class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
     """The words of the page *Phones*, and those that only a program needs."""
 
@@ -137,8 +130,17 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
     firmware = filters.CharFilter(field_name="last_seen__firmware", label="As last seen, exactly.")
     seen = YesNo(field_name="last_seen", lookup_expr="isnull", exclude=True, label="Has ever checked in.")
     quiet = YesNo(method="by_quiet", label="Is waited for, and does not check in.")
+    profile = filters.UUIDFilter(field_name="profile__code")
+    is_enabled = YesNo(field_name="is_enabled")
+    seen_since, seen_until = since("last_seen__at"), until("last_seen__at")
     search = filters.CharFilter(method="find", label="In name, MAC, owner, line and address.")
-    ordering = filters.OrderingFilter(fields=["name", "mac", "model", "created_at", "last_seen__at"])
+    ordering = Ordering(
+        name="name mac",
+        mac="mac",
+        model="model name mac",
+        created_at="created_at mac",
+        last_seen__at="last_seen__at name mac",
+    )
 
     def by_mac(self, rows: QuerySet[Device], name: str, value: str) -> QuerySet[Device]:
         try:
@@ -171,6 +173,8 @@ class DeviceDoor(
     mixins.RetrieveModelMixin,
     KeyVerbs,
     FileVerbs,
+    CompareVerbs,
+    ExportVerbs,
     HardeningVerbs,
     UnlockLinkVerbs,
     Verbs,
@@ -182,7 +186,7 @@ class DeviceDoor(
     filterset_class = DeviceFilter
     powers: ClassVar[dict[str, Power]] = {
         **dict.fromkeys(("create", "partial_update", "destroy"), Power.EDIT_DEVICES),
-        **dict.fromkeys(("unlock", "lock"), Power.OWN_PHONES),
+        **dict.fromkeys(("unlock", "lock", "allow"), Power.OWN_PHONES),
         "rearm": Power.REARM_DEVICE,
         **Verbs.verb_powers,
     }
@@ -216,15 +220,16 @@ class DeviceDoor(
         entering.remove(self.get_object(), by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(responses=EventShape(many=True), filters=False)
-    @action(detail=True, filterset_class=None)
+    @extend_schema(responses=EventShape(many=True), filters=True)
+    @action(detail=True, filterset_class=LogFilter)
     def events(self, request: Request, code: str) -> Response:
         """The phone's log, the newest first."""
         device = self.get_object()
         # What happened under another account stays with that account.
         rows = DeviceEvent.objects.visible_to(self.actor).filter(device=device, account=device.account_id)
-        page = self.paginate_queryset(rows.order_by("-at", "-id")) or []
-        told = log.lines(page, device, now=timezone.now())
+        rows = self.narrowed(rows.select_related("account").order_by("-at", "-id"))
+        page = self.paginate_queryset(rows) or []
+        told = [events.described(event) for event in page]
         return self.get_paginated_response(EventShape(told, many=True).data)
 
     @extend_schema(request=UnlockShape, responses=LockShape)
@@ -234,6 +239,14 @@ class DeviceDoor(
         device = self.get_object()
         wanted = self.read(request, UnlockShape)
         locking.unlock(device, by=self.actor, span=wanted["for"], origin=wanted.get("origin"))
+        return Response(self.lock_of(device))
+
+    @extend_schema(request=AllowShape, responses=LockShape)
+    @action(detail=True, methods=["post"])
+    def allow(self, request: Request, code: str) -> Response:
+        """Let it set itself up again, once, for the time that its policy gives its user (E2)."""
+        device = self.get_object()
+        locking.allow_reprovision(device, by=self.actor, **self.read(request, AllowShape))
         return Response(self.lock_of(device))
 
     @extend_schema(request=None, responses=LockShape)

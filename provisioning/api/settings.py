@@ -101,7 +101,7 @@ def _where(request: Request, shape: type[WhereShape], data: Any) -> dict[str, An
     return found
 
 
-def _target(where: dict[str, Any]) -> Target:
+def target_of(where: dict[str, Any]) -> Target:
     """The phone, account or model that was named."""
     if "device" in where:
         device: Device = where["device"]
@@ -164,7 +164,7 @@ class SettingDoor(ApiSet):
 
     @extend_schema(parameters=WHERE, responses=GroupShape(many=True))
     def list(self, request: Request) -> Response:
-        target, reader = _target(_where(request, WhereShape, request.query_params.dict())), acting(request)
+        target, reader = target_of(_where(request, WhereShape, request.query_params.dict())), acting(request)
         found = trails(target)
         shown = [
             {"group": group, "settings": [_shaped(one, found[one.name], target, reader) for one in row]}
@@ -177,7 +177,7 @@ class SettingDoor(ApiSet):
         """Give it to the phone; or to the account or model and all phones below."""
         _named(name)
         where = _where(request, SettingValueShape, request.data)
-        target = _target(where)
+        target = target_of(where)
         settings_tree.set_value(target, by=acting(request), name=name, value=where["value"])
         return Response(_one(target, name, acting(request)))
 
@@ -185,7 +185,7 @@ class SettingDoor(ApiSet):
     def destroy(self, request: Request, name: str) -> Response:
         """Take back the own value: what stands above it holds again, and is answered."""
         _named(name)
-        target = _target(_where(request, WhereShape, request.query_params.dict()))
+        target = target_of(_where(request, WhereShape, request.query_params.dict()))
         settings_tree.reset_value(target, by=acting(request), name=name)
         return Response(_one(target, name, acting(request)))
 
@@ -214,7 +214,7 @@ def _shaped(setting: Setting, trail: Trail, target: Target, reader: Actor) -> di
     account = target if isinstance(target, Account) else target.account
     is_number, without = bounds.kind is Kind.NUMBER, without_own(setting.name, trail, target)
     return {
-        **_given(holds, reader),
+        **given(holds, reader),
         "name": setting.name,
         "title": setting.title,
         "help": setting.help,
@@ -227,12 +227,12 @@ def _shaped(setting: Setting, trail: Trail, target: Target, reader: Actor) -> di
         "is_own": holds.at == target,
         "may_change": reader.may(Power.EDIT_SETTINGS, account.path)
         and not (setting.for_models and isinstance(target, Account)),
-        "inherited": _given(without, reader) if without else None,
+        "inherited": given(without, reader) if without else None,
         "cannot": [lack._asdict() for lack in lacks(target, setting.name)],
     }
 
 
-def _given(given: Given, reader: Actor) -> dict[str, Any]:
+def given(given: Given, reader: Actor) -> dict[str, Any]:
     known = given.named_to(reader)
     return {
         "value": given.value,

@@ -269,5 +269,11 @@ class _UnlockAll(Shape):
     filter = serializers.DictField(required=False, default=dict)
 
 
+class AllowShape(Shape):
+    """For which origin alone; without one, for any, unless it was refused where the caller is."""
+
+    origin = OriginField(required=False, allow_null=True)
+
+
 UnlockShape = with_for(_Unlock, "UnlockShape")
 UnlockAllShape = with_for(_UnlockAll, "UnlockAllShape", required=False)
