@@ -185,13 +185,6 @@ def describe(result: dict[str, Any], generator: Any, request: Any, public: bool)
     }
     for operations in result["paths"].values():
         if "post" in operations:
-            operation = operations["post"]
-            operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/IdempotencyKey"})
-            operation["responses"].setdefault(
-                "422",
-                {
-                    "description": f"The {HEADER} was sent with another call",
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                },
-            )
+            given = operations["post"].setdefault("parameters", [])
+            given.append({"$ref": "#/components/parameters/IdempotencyKey"})
     return result

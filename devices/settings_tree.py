@@ -53,6 +53,7 @@ __all__ = [
     "effective",
     "effective_many",
     "given_here",
+    "held",
     "phone_settings",
     "reset_value",
     "set_value",
@@ -88,7 +89,7 @@ def reset_value(target: Target, *, by: Actor, name: str, now: datetime | None = 
     with transaction.atomic():
         if isinstance(target, Account) and name == ZONE:
             raise Invalid(name, gettext("An account always has a time zone."))
-        target = holding.held(target) if isinstance(target, Device) else _held_above(target)
+        target = held(target)
         rows = SettingValue.objects.filter(name=name, **_where(target))
         before = rows.values_list("value", flat=True).first()
         if not rows.delete()[0]:
@@ -139,6 +140,11 @@ def account_of(target: Target) -> Account:
 def _needs(by: Actor, target: Target) -> None:
     if not by.may(Power.EDIT_SETTINGS, account_of(target).path):
         raise Forbidden
+
+
+def held(target: Target) -> Target:
+    """The target as it is now, the row held under which its values are given."""
+    return holding.held(target) if isinstance(target, Device) else _held_above(target)
 
 
 def _held_above(target: Account | ModelIn) -> Account | ModelIn:

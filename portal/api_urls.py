@@ -122,7 +122,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/", settings.SettingDoor.as_view({"get": "list"}), name="setting-list"),
     path(
         "settings/<str:name>/",
-        settings.SettingDoor.as_view({"put": "update", "delete": "destroy"}),
+        settings.SettingDoor.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
         name="setting-detail",
     ),
     path("raw-keys/", settings.RawKeyDoor.as_view({"get": "list"}), name="raw-key-list"),

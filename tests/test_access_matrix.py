@@ -63,7 +63,7 @@ from tests.world import Tenant, World, actor, make_key, program, signed_in
 #: Addresses of the API that take no GET, or none of a viewer.
 WITHOUT_GET = {"docs"}  # it leads elsewhere
 WITHOUT_GET |= {"nowhere", "unlock-all", "resync", "bulk", "policy-detail"}
-WITHOUT_GET |= {"device-unlock-link", "setting-detail", "raw-key-detail", "raw-key-list"}
+WITHOUT_GET |= {"device-unlock-link", "raw-key-detail", "raw-key-list"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
 WITHOUT_GET |= {

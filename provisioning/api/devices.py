@@ -1,5 +1,6 @@
 """Phones over the API: entering, changing, their log, and the verbs of their locks."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
@@ -11,15 +12,17 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import etags
 from accounts.filtering import OfAccountAndBelow, Ordering, YesNo, since, until
 from accounts.models import Account, Membership, User
 from accounts.roles import Power
 from accounts.shapes import AccountField, CodeField, LineField, Shape
 from accounts.speaking import told
+from devices import holding
 from devices.api import OfFamily
 from devices.mac import parse_mac
 from devices.models import Device, Profile, Site
-from provisioning import describing, entering, events, finding, locking
+from provisioning import describing, draining, entering, events, finding, locking
 from provisioning.api.comparing import CompareVerbs
 from provisioning.api.exports import ExportVerbs
 from provisioning.api.feed import LogFilter
@@ -168,6 +171,18 @@ class DeviceFilter(filters.FilterSet):  # type: ignore[misc]
         return finding.matching(rows, value)
 
 
+def version(device: Device) -> str:
+    """What tells it from what it was before people changed it; not what the phone does by itself."""
+    names = ("account_id", "mac", "family", "model", "name", "owner_id", "site_id", "profile_id")
+    return etags.tag(*(getattr(device, name) for name in (*names, "is_enabled", "notes")))
+
+
+def _version_to_remove(device: Device) -> set[str]:
+    """The version of the phone, held; the drain waits first, which has phones' keys in its hands."""
+    draining.pause()
+    return {version(holding.held(device))}
+
+
 class DeviceDoor(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
@@ -208,16 +223,24 @@ class DeviceDoor(
         device = entering.enter(wanted.pop("account"), by=self.actor, **wanted)
         return Response(self.fresh(device), status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=DeviceChange, responses=DeviceShape)
+    @extend_schema(parameters=etags.READS, responses=DeviceShape)
+    def retrieve(self, request: Request, code: str) -> Response:
+        device = self.get_object()
+        return etags.tagged(Response(self.get_serializer(device).data), version(device))
+
+    @extend_schema(parameters=etags.CHANGES, request=DeviceChange, responses=DeviceShape)
     def partial_update(self, request: Request, code: str) -> Response:
         device = self.get_object()
         wanted = self.read(request, DeviceChange, partial=True, account=device.account)
-        entering.change(device, by=self.actor, **wanted)
-        return Response(self.fresh(device))
+        with etags.unchanged(request, lambda: {version(holding.held(device))}):
+            changed = entering.change(device, by=self.actor, **wanted)
+        return etags.tagged(Response(self.fresh(device)), version(changed))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(parameters=[etags.IF_MATCH], responses={204: None})
     def destroy(self, request: Request, code: str) -> Response:
-        entering.remove(self.get_object(), by=self.actor)
+        device = self.get_object()
+        with etags.unchanged(request, partial(_version_to_remove, device)):
+            entering.remove(device, by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=EventShape(many=True), filters=True)

@@ -1,6 +1,7 @@
 """Settings and the vendors' own keys over the API: what holds, from where, how far; set and taken back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
@@ -8,6 +9,7 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import etags
 from accounts.authentication import acting
 from accounts.doors import ApiSet
 from accounts.models import Account
@@ -160,9 +162,12 @@ class GroupShape(Shape):
 
 
 class SettingDoor(ApiSet):
-    """The settings of a phone, an account or a model: GET all; PUT and DELETE one of them by its name."""
+    """The settings of a phone, an account or a model: GET all; GET, PUT and DELETE one of them by its name.
 
-    @extend_schema(parameters=WHERE, responses=GroupShape(many=True))
+    To change one, If-Match names the version of that one, or of all of them.
+    """
+
+    @extend_schema(parameters=[*WHERE, *etags.READS], responses=GroupShape(many=True))
     def list(self, request: Request) -> Response:
         target, reader = target_of(_where(request, WhereShape, request.query_params.dict())), acting(request)
         found = trails(target)
@@ -170,24 +175,34 @@ class SettingDoor(ApiSet):
             {"group": group, "settings": [_shaped(one, found[one.name], target, reader) for one in row]}
             for group, row in GROUPS.items()
         ]
-        return Response(GroupShape(shown, many=True).data)
+        return etags.tagged(Response(GroupShape(shown, many=True).data), _version(found))
 
-    @extend_schema(request=SettingValueShape, responses=SettingShape)
+    @extend_schema(parameters=[*WHERE, *etags.READS], responses=SettingShape)
+    def retrieve(self, request: Request, name: str) -> Response:
+        """One of them."""
+        _named(name)
+        return _one(
+            target_of(_where(request, WhereShape, request.query_params.dict())), name, acting(request)
+        )
+
+    @extend_schema(parameters=etags.CHANGES, request=SettingValueShape, responses=SettingShape)
     def update(self, request: Request, name: str) -> Response:
         """Give it to the phone; or to the account or model and all phones below."""
         _named(name)
         where = _where(request, SettingValueShape, request.data)
         target = target_of(where)
-        settings_tree.set_value(target, by=acting(request), name=name, value=where["value"])
-        return Response(_one(target, name, acting(request)))
+        with etags.unchanged(request, partial(_held_versions, target, name)):
+            settings_tree.set_value(target, by=acting(request), name=name, value=where["value"])
+        return _one(target, name, acting(request))
 
-    @extend_schema(parameters=WHERE, responses={200: SettingShape})
+    @extend_schema(parameters=[*WHERE, *etags.CHANGES], responses={200: SettingShape})
     def destroy(self, request: Request, name: str) -> Response:
         """Take back the own value: what stands above it holds again, and is answered."""
         _named(name)
         target = target_of(_where(request, WhereShape, request.query_params.dict()))
-        settings_tree.reset_value(target, by=acting(request), name=name)
-        return Response(_one(target, name, acting(request)))
+        with etags.unchanged(request, partial(_held_versions, target, name)):
+            settings_tree.reset_value(target, by=acting(request), name=name)
+        return _one(target, name, acting(request))
 
 
 def _named(name: str) -> Setting:
@@ -196,10 +211,23 @@ def _named(name: str) -> Setting:
     return SETTINGS[name]
 
 
-def _one(target: Target, name: str, reader: Actor) -> Any:
+def _one(target: Target, name: str, reader: Actor) -> Response:
     """Read again: the verb holds a row of its own."""
     fresh = _fresh(target)
-    return SettingShape(_shaped(SETTINGS[name], trails(fresh)[name], fresh, reader)).data
+    trail = trails(fresh)[name]
+    shown = SettingShape(_shaped(SETTINGS[name], trail, fresh, reader)).data
+    return etags.tagged(Response(shown), _version({name: trail}))
+
+
+def _version(found: Mapping[str, Trail]) -> str:
+    """What tells these values, and the levels that gave them, from any others."""
+    return etags.tag([(name, [given[:2] for given in found[name]]) for name in sorted(found)])
+
+
+def _held_versions(target: Target, name: str) -> set[str]:
+    """The versions of all settings and of this one, nobody else writing there any more."""
+    found = trails(settings_tree.held(target))
+    return {_version(found), _version({name: found[name]})}
 
 
 def _fresh(target: Target) -> Target:
