@@ -4,7 +4,8 @@ import ipaddress
 import secrets
 import shlex
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from devices.mac import pretty
 from devices.models import Device, Site
 from devices.phone import KeyKind
 from devices.user_agent import parse_agent, product_name
+from portal import demo_webhooks
 from portal.demo_facts import DemoFacts
 from portal.demo_scans import scan
 from provisioning import (
@@ -115,8 +117,9 @@ class _Filling:
         self._kept_out()
         self._list(**self.data["list"])
         locking.sweep(self.now)
-        for phone in self.data["phones"]:
-            self._state(entered[phone["mac"]], phone)
+        with self._told(**self.data["webhooks"]):
+            for phone in self.data["phones"]:
+                self._state(entered[phone["mac"]], phone)
 
     def _accounts_and_people(self) -> None:
         top = tenants.found_platform(by=FILLER, now=self.start, **self.data["platform"])
@@ -380,6 +383,19 @@ class _Filling:
             incidents.step(opened, IncidentStep.What.TOLD, told, at=began + timedelta(minutes=1))
             incidents.note(opened, by=by, said=row["note"], now=began + timedelta(minutes=9))
             incidents.end(opened, how=row["how_ended"], now=over)
+
+    @contextmanager
+    def _told(self, account: str, by: str, **rows: Any) -> Iterator[None]:
+        """Two programs hear of what is done meanwhile; one of them takes it."""
+        at, actor = self.accounts[account], self.actors[by]
+        more: dict[str, Any] = {"by": actor, "trial": self.trial, "now": self.now}
+        endpoint, former = (
+            demo_webhooks.listen(at, row=row, **more) for row in (rows["now"], rows["former"])
+        )
+        yield
+        if self.trial:
+            demo_webhooks.answer(endpoint, by=actor, answers=rows["answers"], now=timezone.now())
+            demo_webhooks.switch_off(former, by=actor, now=timezone.now())
 
     def _state(self, device: Device, phone: dict[str, Any]) -> None:
         """What a person did to the phone's lock."""

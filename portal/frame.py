@@ -39,6 +39,7 @@ class Frame:
     manages: bool
     edits_sites: bool
     edits_people: bool
+    edits_webhooks: bool
     edits_settings: bool
     edits_customers: bool
     is_staff: bool
@@ -90,6 +91,7 @@ def frame_of(actor: Actor) -> Frame:
         manages=actor.may_anywhere(Power.SEE_ACCOUNT),
         edits_sites=actor.may_anywhere(Power.EDIT_SITES),
         edits_people=actor.may_anywhere(Power.EDIT_PEOPLE),
+        edits_webhooks=actor.may_anywhere(Power.EDIT_WEBHOOKS),
         edits_settings=actor.may_anywhere(Power.EDIT_SETTINGS),
         edits_customers=actor.may_anywhere(Power.EDIT_CUSTOMERS),
         is_staff=bool(actor.user and actor.user.is_staff and not actor.on_behalf_of),

@@ -55,7 +55,7 @@ def sentence(endpoint: WebhookEndpoint, now: datetime) -> str:
 
 def waiting(count: int) -> str:
     """How many deliveries have not arrived yet."""
-    return ngettext("{count} waits.", "{count} wait.", count).format(count=count) if count else ""
+    return ngettext("{count} delivery waits.", "{count} deliveries wait.", count).format(count=count)
 
 
 def title(kind: str) -> str:
@@ -69,7 +69,7 @@ def came_back(attempt: WebhookAttempt) -> str:
     """What one try got, in words."""
     if not attempt.status:
         return attempt.why
-    return gettext("Answered {status}").format(status=attempt.status)
+    return gettext("Answered {status}.").format(status=attempt.status)
 
 
 def with_waiting(endpoints: Any) -> Any:

@@ -22,6 +22,7 @@ NO_PAGE |= {"customer-act", "acting-stop"}
 NO_PAGE |= {"directory-export", "directory-extension", "phones-import-sample", "phone-import-bad"}
 NO_PAGE |= {"phones-export", "phone-link-end", "phones-firmwares"}
 NO_PAGE |= {"session-end"}
+NO_PAGE |= {"webhook-test", "webhook-replay", "webhook-result", "delivery-replay"}
 NO_PAGE |= {f"person-{verb}" for verb in ("role", "secrets", "again", "second-factor", "switch")}
 NO_PAGE |= {"address-unblock", "ban-lift", "ban-add", "allowance-grant", "allowance-end"}
 NO_PAGE |= {"key-revoke", "person-remove", "customer-restore", "address-proof", "policy", "phone-resync"}
