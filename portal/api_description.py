@@ -61,17 +61,16 @@ SCHEMAS: Json = {
 }
 HEADERS: Json = {
     "RateLimit": {
-        "description": "What is left of the tightest quota, and seconds until it is whole again.",
+        "description": "What is left (r) of each quota, and in how many seconds (t) it is whole again.",
         "schema": TEXT,
-        "example": '"all";r=1187;t=31',
+        "example": '"calls";r=1187;t=31',
     },
     "RateLimit-Policy": {
         "description": "The quotas: so many calls (q) in so many seconds (w).",
         "schema": TEXT,
-        "example": '"all";q=1200;w=60',
+        "example": '"calls";q=1200;w=60, "writes";q=300;w=60',
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
-    "ETag": {"description": "Names this version; send it back as If-Match.", "schema": TEXT},
     "Idempotency-Replayed": {
         "description": "The answer of the first call with this Idempotency-Key.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -131,15 +130,6 @@ NOES: dict[str, tuple[str, str, str, tuple[str, ...], Json]] = {
         {"code": "database-away", "detail": "The database is away; nothing was changed."},
     ),
 }  # fmt: skip
-PARAMETERS: Json = {
-    "IfMatch": {
-        "name": "If-Match",
-        "in": "header",
-        "required": False,
-        "description": "The ETag of what was read: refused with 412 when it has changed since; `*` for any.",
-        "schema": {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'},
-    },
-}
 DESCRIPTION = """
 What the portal's pages can do, for programs.
 
@@ -168,7 +158,7 @@ def describe(result: Json, generator: Any, request: Any, public: bool) -> Json:
     parts["schemas"] |= copy.deepcopy(SCHEMAS)
     parts |= {
         "headers": copy.deepcopy(HEADERS),
-        "parameters": copy.deepcopy(PARAMETERS) | parts.get("parameters", {}),
+        "parameters": parts.get("parameters", {}),
         "responses": {no[0]: _no(*no[1:]) for no in NOES.values()},
     }
     parts["securitySchemes"]["csrf"] = {

@@ -47,7 +47,7 @@ class NoticesChange(Shape):
 class MyNotices(ApiView):
     """Everybody's own: a key has no e-mail, and while one acts for a customer it is nobody's."""
 
-    @extend_schema(responses=NoticesShape)
+    @extend_schema(responses={200: NoticesShape, 400: None})
     def get(self, request: Request) -> Response:
         by = acting(request)
         return Response(_shown(_person(by), by))

@@ -124,7 +124,7 @@ class WordShape(Shape):
     title = serializers.CharField()
 
 
-class LackShape(Shape):
+class SettingLackShape(Shape):
     which = serializers.CharField(help_text="The model; for an account, a family or some of it.")
     reason = serializers.CharField()
 
@@ -153,7 +153,7 @@ class SettingShape(GivenShape):
     is_own = serializers.BooleanField(help_text="Given for exactly what was asked about.")
     may_change = serializers.BooleanField()
     inherited = GivenShape(allow_null=True, help_text="What would hold without the own value.")
-    cannot = LackShape(many=True, help_text="The phones that cannot express it.")
+    cannot = SettingLackShape(many=True, help_text="The phones that cannot express it.")
 
 
 class GroupShape(Shape):
