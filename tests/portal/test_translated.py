@@ -27,7 +27,16 @@ from accounts.roles import Role
 from devices.models import Contact, Device, Extension, Profile, Site
 from portal import demo
 from provisioning import digests, telling, unlock_all, unlock_links
-from provisioning.models import Approval, ImportDraft, Incident, Job, UnlockLink, Window
+from provisioning.models import (
+    Approval,
+    ImportDraft,
+    Incident,
+    Job,
+    UnlockLink,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Window,
+)
 from provisioning.spans import Span
 from security.models import AllowedNetwork, Ban
 from tests import url_map
@@ -70,6 +79,8 @@ class House:
     draft: ImportDraft
     job: Job
     key_code: str
+    endpoint: WebhookEndpoint
+    delivery: WebhookDelivery
 
 
 def full_house() -> House:
@@ -93,6 +104,7 @@ def full_house() -> House:
         approval=one(Approval, device__account=acme), incident=one(Incident, account=acme),
         ban=one(Ban), draft=one(ImportDraft), job=job,
         key_code=str(keys.create(acme, by=by, name="Shop", role=Role.MANAGER)[0].code),
+        endpoint=one(WebhookEndpoint), delivery=one(WebhookDelivery, state="waiting"),
     )  # fmt: skip
 
 
@@ -109,6 +121,8 @@ def pages(house: House) -> dict[str, str]:
     for phone in first.values():
         urls |= {f"{name} of {phone}": reverse(name, kwargs={"code": phone.code}) for name in OF_A_PHONE}
     urls |= {f"incident {row}": reverse("incident", args=[row.code]) for row in Incident.objects.all()}
+    sent = WebhookDelivery.objects.all()
+    urls |= {f"delivery {row}": reverse("delivery", args=[row.code]) for row in sent}
     return {name: url for name, url in urls.items() if name != "account_logout"}
 
 
