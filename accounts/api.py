@@ -14,7 +14,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import deleting, keys, tenants
+from accounts import customers, deleting, keys, tenants
 from accounts.authentication import acting
 from accounts.doors import ApiView, Door
 from accounts.filtering import OfAccount, Ordering, YesNo, since, until
@@ -49,11 +49,21 @@ class NewAccount(Shape):
     name = LineField(max_length=120)
     kind = serializers.ChoiceField(Account.Kind.choices, required=False)
     time_zone = LineField(max_length=60, required=False)
+    email = serializers.EmailField(required=False, help_text="Whom to invite as its first manager.")
+    person = LineField(max_length=120, required=False, help_text="That manager's name.")
 
 
 class AccountChange(Shape):
     name = LineField(max_length=120, required=False)
-    is_active = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False, help_text="False: its phones get no file.")
+    reason = LineField(
+        max_length=300, required=False, allow_blank=True, help_text="Of `is_active`; it stands in the audit."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "reason" in attrs and "is_active" not in attrs:
+            raise serializers.ValidationError({"reason": ["Only is_active takes a reason."]})
+        return attrs
 
 
 class Deletion(Shape):
@@ -179,8 +189,12 @@ class AccountDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     @extend_schema(request=NewAccount, responses={201: AccountShape})
     def create(self, request: Request) -> Response:
+        """Make an account, and invite the person who manages it first where an e-mail is given.
+
+        409 `mail-away`: the account is there, the invitation could not be sent; send it again later.
+        """
         wanted = self.read(request, NewAccount)
-        account = tenants.create_account(wanted.pop("parent"), by=self.actor, **wanted)
+        account = customers.take_on(wanted.pop("parent"), by=self.actor, **wanted)
         return Response(self.fresh(account), status=status.HTTP_201_CREATED)
 
     @extend_schema(request=AccountChange, responses=AccountShape)
@@ -191,7 +205,8 @@ class AccountDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
             if "name" in wanted:
                 tenants.rename_account(account, by=self.actor, name=wanted["name"])
             if "is_active" in wanted:
-                tenants.switch_account(account, by=self.actor, is_active=wanted["is_active"])
+                why = wanted.get("reason", "")
+                tenants.switch_account(account, by=self.actor, is_active=wanted["is_active"], reason=why)
         return Response(self.fresh(account))
 
     @extend_schema(request=Deletion, responses=AccountShape)

@@ -1,14 +1,21 @@
-"""A new customer, with the first person who manages it invited, in one step."""
+"""The customers whom somebody looks after; a new one, with its first manager invited, in one step."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import invitations, tenants
 from accounts.models import Account
-from accounts.roles import Role
+from accounts.roles import Power, Role
 from accounts.scope import Actor
+
+
+def below_the(actor: Actor) -> Any:
+    """The accounts over which the actor has the power of those who stand above them, in tree order."""
+    reach = Account.objects.reachable_by(actor, Power.EDIT_CUSTOMERS).order_by("path")
+    return reach.exclude(path__in=actor.paths(Power.EDIT_CUSTOMERS))
 
 
 def take_on(

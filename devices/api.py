@@ -32,7 +32,13 @@ class ExtensionShape(Shape):
     code = serializers.UUIDField(read_only=True)
     account = AccountField()
     username = LineField(max_length=64)
-    secret = LineField(max_length=128, write_only=True, trim_whitespace=False)
+    secret = LineField(
+        max_length=128,
+        write_only=True,
+        required=False,
+        trim_whitespace=False,
+        help_text="One is drawn for a new extension without it.",
+    )
     display_name = LineField(max_length=120, required=False, allow_blank=True)
     auth_name = LineField(max_length=64, required=False, allow_blank=True)
     realm = LineField(max_length=120, required=False, allow_blank=True)

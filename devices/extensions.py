@@ -33,7 +33,7 @@ def create(
     *,
     by: Actor,
     username: str,
-    secret: str,
+    secret: str | None = None,
     display_name: str = "",
     auth_name: str = "",
     realm: str = "",
@@ -42,12 +42,12 @@ def create(
     in_directory: bool = True,
     now: datetime | None = None,
 ) -> Extension:
-    """Make an extension of the account; no phone shows it yet."""
+    """Make an extension of the account, without a secret with a drawn one; no phone shows it yet."""
     _needs(by, account)
     given = {"username": username, "auth_name": auth_name, "realm": realm, "display_name": display_name}
     values = {name: _read(name, text) for name, text in given.items()}
     values |= {"call_appearances": call_appearances, "barge_in": barge_in, "in_directory": in_directory}
-    hidden = read_secret(secret)
+    hidden = read_secret(secrets.draw_sip_secret() if secret is None else secret)
     with transaction.atomic():
         extension = Extension(account=account, created_at=now or timezone.now(), **values)
         extension.secret = secrets.seal(secrets.Kind.SIP_SECRET, extension.code, hidden)

@@ -39,6 +39,7 @@ router.register("bans", addresses.BanDoor, "ban")
 router.register("accounts", accounts_api.AccountDoor, "account")
 router.register("api-keys", accounts_api.ApiKeyDoor, "api-key")
 router.register("audit", accounts_api.AuditDoor, "audit")
+router.register("customers", customers.CustomerDoor, "customer")
 router.register("devices", devices.DeviceDoor, "device")
 router.register("directory/contacts", api_directory.ContactDoor, "contact")
 router.register("events", feed.EventDoor, "event")
@@ -115,7 +116,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("policies/", policies.PolicyDoor.as_view({"get": "list"}), name="policy-list"),
     path(
         "policies/<str:name>/",
-        policies.PolicyDoor.as_view({"put": "update", "delete": "destroy"}),
+        policies.PolicyDoor.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
         name="policy-detail",
     ),
     path("settings/preview/", previews.SettingsPreview.as_view(), name="settings-preview"),
@@ -135,6 +136,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("unlock-all/", windows.UnlockAll.as_view(), name="unlock-all"),
     path("resync/", resyncs.ResyncAll.as_view(), name="resync"),
     path("bulk/", bulk.Bulk.as_view(), name="bulk"),
+    path("bulk/preview/", bulk.BulkPreview.as_view(), name="bulk-preview"),
     path("explain/", windows.Explain.as_view(), name="explain"),
     path("hardening/", AccountHardening.as_view(), name="hardening"),
     path("holidays/", AccountHolidays.as_view(), name="holidays"),

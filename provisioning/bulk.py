@@ -74,15 +74,7 @@ def start(
     words of its own, `phones`, and the filter only says how.
     """
     now, deed = now or timezone.now(), DEEDS[what]
-    if not by.may(deed.power, account.path):
-        raise Forbidden
-    keeper = account
-    if what == "rearm":
-        locking.armed_from(account, ship_on, now)
-    elif what == "move":
-        keeper = _above(account, to, by)
-    elif what == "profile" and profile is None:
-        raise Refusal("input", _("Say which profile."), code="no-profile", field="profile")
+    keeper = _keeper(account, what, by, ship_on=ship_on, to=to, profile=profile, now=now)
     wanted = {
         "do": what,
         "ship_on": ship_on.isoformat() if ship_on else None,
@@ -95,6 +87,48 @@ def start(
         chosen = phones.filter(below([account.path], "account__path"))
         params = {"filter": filter or {}, **{name: value for name, value in wanted.items() if value}}
         return jobs.start(keeper, deed.kind, by=by, params=params, devices=chosen, now=now)
+
+
+def _keeper(
+    account: Account,
+    what: str,
+    by: Actor,
+    *,
+    ship_on: date | None,
+    to: Account | None,
+    profile: Profile | None,
+    now: datetime,
+) -> Account:
+    """The account that keeps the job of this deed; a refusal where it cannot be done as it is asked for."""
+    if not by.may(DEEDS[what].power, account.path):
+        raise Forbidden
+    if what == "rearm":
+        locking.armed_from(account, ship_on, now)
+    elif what == "move":
+        return _above(account, to, by)
+    elif what == "profile" and profile is None:
+        raise Refusal("input", _("Say which profile."), code="no-profile", field="profile")
+    return account
+
+
+def preview(
+    account: Account,
+    what: str,
+    *,
+    by: Actor,
+    filter: dict[str, Any] | None = None,  # noqa: A002  (the API's word)
+    ship_on: date | None = None,
+    to: Account | None = None,
+    profile: Profile | None = None,
+    now: datetime | None = None,
+) -> Foretold:
+    """What `start`, or unlock_all's, would do now; refused as it would be, and nothing is done."""
+    now = now or timezone.now()
+    if what != "unlock":
+        _keeper(account, what, by, ship_on=ship_on, to=to, profile=profile, now=now)
+    elif not by.may(Power.UNLOCK_ALL, account.path):
+        raise Forbidden
+    return foretell(unlock_all.phones(account, filter or {}), what, by=by, now=now, to=to, profile=profile)
 
 
 def foretell(phones: QuerySet[Device], what: str, *, by: Actor, now: datetime, **wanted: Any) -> Foretold:

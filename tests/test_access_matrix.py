@@ -62,7 +62,7 @@ from tests.world import Tenant, World, actor, make_key, program, signed_in
 
 #: Addresses of the API that take no GET, or none of a viewer.
 WITHOUT_GET = {"docs"}  # it leads elsewhere
-WITHOUT_GET |= {"nowhere", "unlock-all", "resync", "bulk", "policy-detail"}
+WITHOUT_GET |= {"nowhere", "unlock-all", "resync", "bulk"}
 WITHOUT_GET |= {"device-unlock-link", "raw-key-detail", "raw-key-list"}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("unlock", "lock", "rearm", "quarantine", "release")}
 WITHOUT_GET |= {f"device-{verb}" for verb in ("take-back", "clone", "retire", "swap", "move", "resync")}
@@ -96,9 +96,11 @@ WITHOUT_GET |= {
 }
 #: What a viewer may not even read.
 WITHOUT_GET |= {"device-allow", "device-files-diff", "keeping", "unknown-phones"}
+WITHOUT_GET |= {"bulk-preview", "customer-detail", "import-not-added"}
 #: What says nothing of anybody, and is the same for everybody.
 FOR_EVERYBODY = {"roles", "webhook-kinds"}
 FOR_EVERYBODY |= {f"catalogue-{name}" for name in ("families", "family", "models", "model")}
+FOR_EVERYBODY |= {"import-sample"}
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
 NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")

@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
-from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -114,19 +113,12 @@ def parents_of(actor: Actor) -> Any:
     return reach.exclude(kind=Account.Kind.SUB_ACCOUNT).order_by("path")
 
 
-def below_the(request: PageRequest) -> Any:
-    """The accounts over which the reader has the power of those who stand above them."""
-    reach = Account.objects.reachable_by(request.actor, Power.EDIT_CUSTOMERS).order_by("path")
-    tops = Q(path__in=request.actor.paths(Power.EDIT_CUSTOMERS))
-    return reach.exclude(tops)
-
-
 @needs(Power.SEE_ACCOUNT)
 def listing(request: PageRequest) -> HttpResponse:
     """All customers with their health, the worst first; with htmx the table alone."""
     asked = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
     show = request.GET.get("show", "all")
-    everybody = list(below_the(request))
+    everybody = list(customers.below_the(request.actor))
     figures = health.of_accounts([account.pk for account in everybody], timezone.now())
     rows = sorted((Row(account, figures[account.pk]) for account in everybody), key=_worst_first)
     shown = [row for row in rows if _fits(row, asked, show)]
@@ -184,7 +176,7 @@ def _sentence(rows: list[Row]) -> str:
 @needs(Power.SEE_ACCOUNT)
 def customer(request: PageRequest, slug: str) -> HttpResponse:
     """One customer: how it is, and what is rare or dangerous."""
-    account: Account = get_object_or_404(below_the(request), slug=slug)
+    account: Account = get_object_or_404(customers.below_the(request.actor), slug=slug)
     row = Row(account, health.of_accounts([account.pk], timezone.now())[account.pk])
     context = {
         "section": "customers",
@@ -225,7 +217,7 @@ def add(request: PageRequest) -> HttpResponse:
 @needs(Power.SEE_ACCOUNT)
 def switch(request: PageRequest, slug: str) -> HttpResponse:
     """Say what switching it off or on does to how many phones, then do it."""
-    account: Account = get_object_or_404(below_the(request), slug=slug)
+    account: Account = get_object_or_404(customers.below_the(request.actor), slug=slug)
     form = SwitchForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with refused_into(form):
@@ -251,7 +243,7 @@ def switch(request: PageRequest, slug: str) -> HttpResponse:
 @needs(Power.SEE_ACCOUNT)
 def delete(request: PageRequest, slug: str) -> HttpResponse:
     """Say what would go and what would stay, then switch it off; its short name is typed."""
-    account: Account = get_object_or_404(below_the(request), slug=slug)
+    account: Account = get_object_or_404(customers.below_the(request.actor), slug=slug)
     form = DeleteForm(request.POST or None)
     form.fields["typed"].help_text = _("It is %(slug)s.") % {"slug": account.slug}
     if request.method == "POST" and form.is_valid():
@@ -275,7 +267,7 @@ def delete(request: PageRequest, slug: str) -> HttpResponse:
 @require_POST
 @needs(Power.SEE_ACCOUNT)
 def restore(request: PageRequest, slug: str) -> HttpResponse:
-    account = get_object_or_404(below_the(request), slug=slug)
+    account = get_object_or_404(customers.below_the(request.actor), slug=slug)
     kept = deleting.restore_account(account, by=request.actor)
     said = _("%(account)s is back. It is switched off, as it was before.")
     if kept.is_active:

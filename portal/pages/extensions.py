@@ -18,7 +18,7 @@ from accounts.guards import PageRequest, needs, refused_into
 from accounts.models import Account
 from accounts.roles import Power
 from accounts.scope import Actor
-from devices import exposing, extensions, secrets
+from devices import exposing, extensions
 from devices.models import Device, Extension
 
 A_PAGE = 50
@@ -183,8 +183,7 @@ def add(request: PageRequest) -> HttpResponse:
         with refused_into(form):
             kept = form.cleaned_data
             account, given = kept.pop("account"), kept.pop("secret")
-            secret = given or secrets.draw_sip_secret()
-            extension = extensions.create(account, by=request.actor, secret=secret, **kept)
+            extension = extensions.create(account, by=request.actor, secret=given or None, **kept)
             done = gettext("{extension} was added. No phone shows it yet.").format(extension=extension)
             if not given and shows_secret(request, extension):
                 return shown_once(request, extension, done)

@@ -31,6 +31,43 @@ class BulkShape(Shape):
     profile = CodeField(Profile, required=False, allow_null=True)
 
 
+class BulkPreviewWish(BulkShape):
+    """The same, with `unlock` for what `unlock-all` would do."""
+
+    do = serializers.ChoiceField([*bulk.DEEDS, "unlock"])
+
+
+class SkippedShape(Shape):
+    count = serializers.IntegerField()
+    why = serializers.CharField()
+
+
+class BulkPreviewShape(Shape):
+    """To how many phones it would be done, and how many would be skipped, each why."""
+
+    total = serializers.IntegerField()
+    does = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    reasons = SkippedShape(many=True)
+
+
+class BulkPreview(ApiView):
+    """What a deed for many phones would do now; a key that does not fit is seen only when it is done."""
+
+    @extend_schema(request=BulkPreviewWish, responses=BulkPreviewShape)
+    def post(self, request: Request) -> Response:
+        actor = acting(request)
+        if not any(actor.may_anywhere(deed.power) for deed in bulk.DEEDS.values()):
+            raise Forbidden
+        shape = BulkPreviewWish(data=request.data, context={"request": request})
+        shape.is_valid(raise_exception=True)
+        wanted: dict[str, Any] = dict(shape.validated_data)
+        found = bulk.preview(wanted.pop("account"), wanted.pop("do"), by=actor, **wanted)
+        reasons = [{"count": count, "why": why} for count, why in found.reasons]
+        counts = {name: getattr(found, name) for name in ("total", "does", "skipped")}
+        return Response(BulkPreviewShape({**counts, "reasons": reasons}).data)
+
+
 class Bulk(ApiView):
     """Do something to many phones, in the background."""
 

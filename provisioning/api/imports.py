@@ -3,7 +3,9 @@
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -20,7 +22,7 @@ from provisioning import phone_import
 from provisioning.api.shapes import JobStarted
 from provisioning.models import ImportDraft
 from provisioning.phone_import_rows import What
-from provisioning.phone_import_table import NAMES, read, read_dicts
+from provisioning.phone_import_table import NAMES, read, read_dicts, sample
 
 ROW_HELP = f"Each row names its columns: {', '.join(NAMES)}. Needed are mac and model."
 
@@ -103,6 +105,11 @@ class ImportFilter(filters.FilterSet):  # type: ignore[misc]
     ordering = Ordering(created_at="created_at code", file_name="file_name code")
 
 
+def _table(table: bytes, name: str) -> HttpResponse:
+    named = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(table, content_type="text/csv; charset=utf-8", headers=named)
+
+
 class ImportDoor(mixins.ListModelMixin, Door):
     """The lists of phones that somebody has sent and that wait for their Yes."""
 
@@ -137,6 +144,18 @@ class ImportDoor(mixins.ListModelMixin, Door):
         """Add what can be added, in the background; asked again it is the same job."""
         job = phone_import.start(self.get_object(), by=self.actor)
         return Response(JobStarted({"job": job.code}).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR}, filters=False)
+    @action(detail=False, methods=["get"], pagination_class=None, filterset_class=None)
+    def sample(self, request: Request) -> HttpResponse:
+        """A table with the headings and two rows to write over."""
+        return _table(sample(), "phones.csv")
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR}, filters=False)
+    @action(detail=True, methods=["get"], url_path="not-added", pagination_class=None, filterset_class=None)
+    def not_added(self, request: Request, code: str) -> HttpResponse:
+        """The rows that are not added, each with why, as a table to correct; without their secrets."""
+        return _table(phone_import.bad_rows(self.get_object(), by=self.actor), "phones-not-added.csv")
 
     def told(self, draft: ImportDraft) -> Any:
         """The draft with the verdict on each row."""

@@ -70,7 +70,7 @@ class NewValue(Shape):
 
 
 class PolicyDoor(ApiSet):
-    """The policies of one account: GET the table; PUT and DELETE one of them by its name."""
+    """The policies of one account: GET the table, or one of them by its name; PUT and DELETE that."""
 
     @extend_schema(parameters=[ACCOUNT], responses=PolicyShape(many=True))
     def list(self, request: Request) -> Response:
@@ -79,6 +79,11 @@ class PolicyDoor(ApiSet):
         slugs = dict(seen.values_list("pk", "slug"))
         shown = [shaped(standing, account, request, slugs) for standing in policies.table(account)]
         return Response(PolicyShape(shown, many=True).data)
+
+    @extend_schema(parameters=[ACCOUNT], responses=PolicyShape)
+    def retrieve(self, request: Request, name: str) -> Response:
+        self._named(name)
+        return Response(self._one(self._account(request), name, request))
 
     @extend_schema(request=NewValue, responses=PolicyShape)
     def update(self, request: Request, name: str) -> Response:

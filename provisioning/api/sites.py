@@ -38,6 +38,7 @@ class SiteShape(Shape):
     time_zone = LineField(max_length=60, required=False, allow_blank=True)
     networks = NetworksField(required=False)
     phones = serializers.IntegerField(read_only=True)
+    bound = serializers.IntegerField(read_only=True, help_text="Phones that are locked to this place.")
     created_at = serializers.DateTimeField(read_only=True)
 
 
@@ -64,7 +65,8 @@ class SiteDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, ClosingVerbs):
     def dress(self, rows: Any) -> Any:
         phones = counted(Site, "devices")
         joined = rows.select_related("account").prefetch_related("networks")
-        return joined.annotate(phones=phones).order_by("name", "code")
+        bound = counted(Site, "bound_locks")
+        return joined.annotate(phones=phones, bound=bound).order_by("name", "code")
 
     @extend_schema(responses={201: SiteShape})
     def create(self, request: Request) -> Response:

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +23,7 @@ from provisioning.api.shapes import (
     DecisionShape,
     ExplainQuery,
     ExplanationShape,
+    JobItemShape,
     JobShape,
     JobStarted,
     JobWithResults,
@@ -30,7 +32,7 @@ from provisioning.api.shapes import (
     WindowShape,
     WindowWithPhones,
 )
-from provisioning.models import Approval, Job, Window
+from provisioning.models import Approval, Job, JobItem, Window
 
 
 class WindowFilter(filters.FilterSet):  # type: ignore[misc]
@@ -132,6 +134,11 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc]
     ordering = Ordering(created_at="created_at code", finished_at="finished_at code")
 
 
+class JobItemFilter(filters.FilterSet):  # type: ignore[misc]
+    result = filters.ChoiceFilter(choices=JobItem.Result.choices)
+    rule = filters.CharFilter(field_name="rule", lookup_expr="iexact")
+
+
 class JobDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     """Work on many phones: how far it is, and what became of each phone."""
 
@@ -143,9 +150,15 @@ class JobDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     def dress(self, rows: Any) -> Any:
         joined = rows.select_related("account").order_by("-created_at", "-code")
-        if self.action == "list":
-            return joined
-        return joined.prefetch_related("items__device")
+        return joined.prefetch_related("items__device") if self.action == "retrieve" else joined
+
+    @extend_schema(responses=JobItemShape(many=True), filters=True)
+    @action(detail=True, filterset_class=JobItemFilter)
+    def items(self, request: Request, code: str) -> Response:
+        """What became of each phone, in pages; those that wait for their turn among them."""
+        rows = self.get_object().items.select_related("device").order_by("id")
+        page = self.paginate_queryset(self.narrowed(rows)) or []
+        return self.get_paginated_response(JobItemShape(page, many=True).data)
 
 
 class Explain(ApiView):
