@@ -22,7 +22,6 @@ import httpcore2
 from accounts.said import Said
 from security.networks import AddressError, Network, any_holds, parse_address, parse_network
 
-SECONDS = 10.0
 MOST_BYTES = 64 * 1024
 A_CONNECTION = 3.0  # seconds for one address of several
 MOST_ADDRESSES = 4
@@ -41,6 +40,9 @@ NOWHERE = tuple(
 )  # fmt: skip
 UNICAST_V6 = parse_network("2000::/3")  # all that is given out; what lies outside is NAT64, local, multicast
 LOOPBACK = (parse_network("127.0.0.0/8"), parse_network("::1/128"))
+
+
+NO_ADDRESS = Said("Write an address that begins with https://.")
 
 
 class Refused(Exception):
@@ -109,13 +111,13 @@ class Target:
 
 def read_url(url: str) -> Target:
     """Take an address apart. Refuses what is no web address, or one with a password in it."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port, host = parts.port, (parts.hostname or "").encode("idna").decode()
-    except ValueError:
-        port, host = None, ""
+    except ValueError as error:
+        raise Refused(NO_ADDRESS) from error
     if parts.scheme not in ("https", "http") or not host or not url.isascii() or not url.isprintable():
-        raise Refused(Said("Write an address that begins with https://."))
+        raise Refused(NO_ADDRESS)
     if " " in url or "\\" in url or parts.fragment:
         raise Refused(Said("This cannot stand in an address."))
     if "@" in parts.netloc:
@@ -129,8 +131,8 @@ async def ask(
     *,
     headers: Mapping[str, str],
     guard: Guard,
+    seconds: float,
     content: bytes = b"",
-    seconds: float = SECONDS,
     most: int = MOST_BYTES,
 ) -> Answer:
     """Ask once and return what came of it, whatever that is; one connection, closed when it is over."""

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from asgiref.sync import async_to_sync, sync_to_async
@@ -30,6 +29,7 @@ from provisioning.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 log = structlog.get_logger(__name__)
 
+SECONDS = 10.0  # for one try, from looking up the name to the end of the answer
 TICK = 0.2  # seconds between two looks at what is due, while something is under way
 AT_ONCE, TO_ONE = 400, 8  # tries under way: of a worker, of an endpoint
 LEASE = timedelta(minutes=1)
@@ -108,12 +108,20 @@ async def _send_one(taken: Taken, guard: outgoing.Guard, clock: Callable[[], dat
     if taken.headers:
         try:
             answer = await outgoing.ask(
-                "POST", taken.url, headers=taken.headers, content=taken.content, guard=guard
+                "POST",
+                taken.url,
+                headers=taken.headers,
+                content=taken.content,
+                guard=guard,
+                seconds=SECONDS,
             )
         except Exception:  # of one endpoint: the others go on
             log.exception("a webhook could not be sent", endpoint=taken.endpoint)
             answer = outgoing.Answer(why=Said("It could not be sent."))
     await sync_to_async(finish)(taken, answer, now=clock())
+    given_up: int | None = 0 if webhook_wire.is_down(answer.status) else None
+    while given_up is not None:  # a few at a time, so that others have their turns in between
+        given_up = await sync_to_async(give_up_old)(taken.endpoint, given_up, now=clock())
 
 
 # --- whose turn it is --------------------------------------------------------------------------------------
@@ -121,7 +129,7 @@ async def _send_one(taken: Taken, guard: outgoing.Guard, clock: Callable[[], dat
 
 def due(now: datetime) -> list[int]:
     """The endpoints for which there is something to do, by one look into an index for each that is awake."""
-    waiting = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"), state=State.WAITING)
+    waiting = WebhookDelivery.objects.filter(endpoint=OuterRef("pk"), ended_at=None)
     is_awake = Q(is_active=True) & (Q(rests_until=None) | Q(rests_until__lte=now))
     rows = WebhookEndpoint.objects.filter(
         is_awake & Exists(waiting.filter(due_at__lte=now)) | Q(is_active=False) & Exists(waiting)
@@ -141,17 +149,17 @@ def take(pk: int, now: datetime, *, most: int = TO_ONE) -> Turn:
         if room <= 0:
             return Turn()
         looked_at = _looked_at(endpoint, now)
-        behind = [row.pk for row in looked_at if row.is_behind and not row.is_replay]
-        rows = [row for row in looked_at if row.is_replay or not row.is_behind]
+        _rows([pk for pk, is_behind in looked_at if is_behind]).update(due_at=None)
+        heads = [pk for pk, is_behind in looked_at if not is_behind][:room]
+        rows = list(_rows(heads).select_related("event__account").order_by("pk"))
         gone = [row for row in rows if not webhooks.in_reach(endpoint, row.event.account)]
-        fit = [row for row in rows if row not in gone][:room]
-        _rows(behind).update(due_at=None)
+        fit = [row for row in rows if row not in gone]
         _end(endpoint, gone, State.DROPPED, now)
         until = now + LEASE
         _rows([row.pk for row in fit]).update(taken_until=until, due_at=until)
         keys = _keys(endpoint, now)
         taken = tuple(_prepared(endpoint, row, keys, until, now) for row in fit)
-    return Turn(taken, is_more=bool(gone) or len(looked_at) == LOOKED_AT)
+    return Turn(taken, is_more=bool(gone) or (not heads and len(looked_at) == LOOKED_AT))
 
 
 def _held(pk: int, *, skip: bool = False) -> WebhookEndpoint | None:
@@ -168,7 +176,7 @@ def _rows(pks: list[int]) -> "QuerySet[WebhookDelivery]":
 
 
 def _waiting(endpoint: WebhookEndpoint) -> "QuerySet[WebhookDelivery]":
-    rows: QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(endpoint=endpoint, state=State.WAITING)
+    rows: QuerySet[WebhookDelivery] = WebhookDelivery.objects.filter(endpoint=endpoint, ended_at=None)
     return rows.order_by()
 
 
@@ -179,18 +187,18 @@ def _room(endpoint: WebhookEndpoint, now: datetime) -> int:
     return most - in_hand.count()
 
 
-def _looked_at(endpoint: WebhookEndpoint, now: datetime) -> list[Any]:
+def _looked_at(endpoint: WebhookEndpoint, now: datetime) -> list[tuple[int, bool]]:
     """Those that have been due the longest, each with whether others of its lane come first."""
     first = _waiting(endpoint).filter(lane=OuterRef("lane"), pk__lt=OuterRef("pk"), is_replay=False)
-    rows = _waiting(endpoint).filter(due_at__lte=now).annotate(is_behind=Exists(first))
-    return list(rows.select_related("event__account").order_by("due_at")[:LOOKED_AT])
+    rows = _waiting(endpoint).filter(due_at__lte=now).order_by("due_at")
+    is_behind = Q(is_replay=False) & Exists(first)
+    return list(rows.values_list("pk", is_behind)[:LOOKED_AT])
 
 
 def _drop_some(endpoint: WebhookEndpoint, now: datetime) -> int:
-    rows = list(_waiting(endpoint)[:LOOKED_AT])
-    return _rows([row.pk for row in rows]).update(
-        state=State.DROPPED, ended_at=now, due_at=None, taken_until=None
-    )
+    pks = list(_waiting(endpoint).values_list("pk", flat=True)[:LOOKED_AT])
+    _close(pks, State.DROPPED, now)
+    return len(pks)
 
 
 def _keys(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
@@ -221,10 +229,11 @@ def finish(taken: Taken, answer: outgoing.Answer, *, now: datetime) -> None:
     """Write down what came of one try, and whose turn is next. Safe to run twice."""
     with transaction.atomic():
         endpoint = _held(taken.endpoint)
-        row = _rows([taken.pk]).filter(state=State.WAITING, taken_until=taken.until).first()
+        row = _rows([taken.pk]).filter(ended_at=None, taken_until=taken.until).first()
         if endpoint is None or row is None:
             return  # removed, or its minute was over and somebody else sends it again
         row.tries += 1
+        row.save(update_fields=["tries"])
         _write(row, taken, answer, now)
         was_down = endpoint.failures >= webhook_wire.FAILURES_TO_REST
         asked = webhook_wire.asked_pause(answer.status, answer.headers.get("retry-after", ""), now)
@@ -240,9 +249,7 @@ def finish(taken: Taken, answer: outgoing.Answer, *, now: datetime) -> None:
         else:
             pause = webhook_wire.pause(row.tries, luck=random.random())
             row.due_at, row.taken_until = now + max(pause, asked), None
-            row.save(update_fields=["tries", "due_at", "taken_until"])
-    if webhook_wire.is_down(answer.status):
-        _give_up_old(endpoint, now)
+            row.save(update_fields=["due_at", "taken_until"])
 
 
 def _write(row: WebhookDelivery, taken: Taken, answer: outgoing.Answer, now: datetime) -> None:
@@ -282,26 +289,29 @@ def _note(endpoint: WebhookEndpoint, status: int, asked: timedelta, now: datetim
 
 def _end(endpoint: WebhookEndpoint, rows: list[WebhookDelivery], state: State, now: datetime) -> None:
     """The end of deliveries; in each lane the next one's turn has come."""
-    for row in rows:
-        row.state, row.ended_at, row.due_at, row.taken_until = state, now, None, None
-    WebhookDelivery.objects.bulk_update(rows, ["state", "ended_at", "due_at", "taken_until", "tries"])
+    _close([row.pk for row in rows], state, now)
     for lane in {row.lane for row in rows if not row.is_replay}:
         following = _waiting(endpoint).filter(lane=lane, is_replay=False).order_by("pk").first()
         if following is not None and following.due_at is None:
             _rows([following.pk]).update(due_at=now)
 
 
-def _give_up_old(endpoint: WebhookEndpoint, now: datetime) -> None:
-    """Of an endpoint that has been down all that time nothing older has to be tried by itself."""
-    if endpoint.failing_since is None or not webhook_wire.is_given_up(endpoint.failing_since, now):
-        return
-    while True:
-        with transaction.atomic():
-            held = _held(endpoint.pk)
-            if held is None:
-                return
-            old = _waiting(held).filter(created_at__lte=now - webhook_wire.GIVEN_UP_AFTER)
-            rows = list(old.filter(Q(taken_until=None) | Q(taken_until__lte=now)).order_by("pk")[:LOOKED_AT])
-            _end(held, rows, State.DEAD, now)
-        if len(rows) < LOOKED_AT:
-            return
+def _close(pks: list[int], state: State, now: datetime) -> None:
+    _rows(pks).update(state=state, ended_at=now, due_at=None, taken_until=None)
+
+
+def give_up_old(pk: int, last: int, *, now: datetime) -> int | None:
+    """Give up what is old at an endpoint that was down all that time: none has to be tried by itself.
+
+    Takes some of those after the last one, and returns how far it came; None when there are no more.
+    """
+    with transaction.atomic():
+        endpoint = _held(pk)
+        if endpoint is None or not endpoint.failing_since:
+            return None
+        if not webhook_wire.is_given_up(endpoint.failing_since, now):
+            return None
+        old = _waiting(endpoint).filter(created_at__lte=now - webhook_wire.GIVEN_UP_AFTER, pk__gt=last)
+        rows = list(old.filter(Q(taken_until=None) | Q(taken_until__lte=now)).order_by("pk")[:LOOKED_AT])
+        _end(endpoint, rows, State.DEAD, now)
+    return rows[-1].pk if len(rows) == LOOKED_AT else None

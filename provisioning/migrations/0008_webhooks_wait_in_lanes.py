@@ -11,4 +11,18 @@ class Migration(migrations.Migration):
             name="due_at",
             field=models.DateTimeField(blank=True, default=django.utils.timezone.now, null=True),
         ),
+        migrations.RemoveIndex("webhookdelivery", "webhook_due"),
+        migrations.RemoveIndex("webhookdelivery", "webhook_lane"),
+        migrations.AddIndex(
+            "webhookdelivery",
+            models.Index(
+                condition=models.Q(("ended_at", None)), fields=["endpoint", "due_at"], name="webhook_due"
+            ),
+        ),
+        migrations.AddIndex(
+            "webhookdelivery",
+            models.Index(
+                condition=models.Q(("ended_at", None)), fields=["endpoint", "lane", "id"], name="webhook_lane"
+            ),
+        ),
     ]
