@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db.models import Count, F, Field, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Coalesce
-from django.utils.encoding import force_str
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.utils.translation import gettext
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -24,6 +23,7 @@ from rest_framework.utils.urls import remove_query_param, replace_query_param
 from accounts.sealing import Keyring
 
 ABOUT = b"cursor"
+Key = tuple[Any, ...]  # a row's own, then its values in the columns of the order
 
 
 class Pages(LimitOffsetPagination):
@@ -50,14 +50,15 @@ class Pages(LimitOffsetPagination):
         self.asked = _fingerprint(request, columns)
         text = request.query_params.get("cursor", "")
         place = Place.read(text, self.asked, columns) if text else Place(count=queryset.count())
-        found = place.rows(queryset, columns, self.limit + 1)
+        found = place.keys(queryset, columns, self.limit + 1)
         page, self.count = found[: self.limit], place.count
-        on = place.at(page[-1], columns) if len(found) > len(page) else None
-        self._next, self._previous = on, place.behind(page, columns)
+        self._next = place.beyond(page[-1]) if len(found) > len(page) else None
+        self._previous = place.turned(page[0] if page else None)
         if place.back:
             self._next, self._previous = self._previous, self._next
             page.reverse()
-        return page
+        rows = {row.pk: row for row in queryset.filter(pk__in=[pk for pk, *_ in page]).order_by()}
+        return [rows[pk] for pk, *_ in page if pk in rows]
 
     def get_limit(self, request: Request) -> int:
         return self._number(request, "limit", least=1, most=self.max_limit, default=self.default_limit)
@@ -122,12 +123,6 @@ class Column(NamedTuple):
         """What comes after this value, or at it."""
         return Q((f"{self.name}__{'lt' if self.descending else 'gt'}{'e' if at else ''}", value))
 
-    def of(self, row: Any) -> Any:
-        """The row's value as JSON holds it."""
-        for part in self.name.split("__"):
-            row = getattr(row, part, None)  # of a row that nothing belongs to: nothing
-        return row if row is None or isinstance(row, bool | int) else force_str(row)
-
 
 def columns_of(rows: QuerySet[Any]) -> list[Column]:
     """The order of these rows with what makes it the order of each of them: a unique column at its end."""
@@ -187,27 +182,35 @@ class Place:
         plain = json.dumps([self.count, self.back, values, asked], separators=(",", ":")).encode()
         return urlsafe_base64_encode(Keyring.parse(settings.SECRET_KEYRING).seal(plain, ABOUT))
 
-    def at(self, row: Any, columns: list[Column]) -> "Place":
-        """Beyond this row, the same way on."""
-        return Place(self.count, [column.of(row) for column in columns], self.back)
+    def beyond(self, key: Key) -> "Place":
+        """Beyond the row with this key, the same way on."""
+        return Place(self.count, [_plain(value) for value in key[1:]], self.back)
 
-    def behind(self, page: list[Any], columns: list[Column]) -> "Place | None":
-        """From this page the other way; nothing when it began at the beginning."""
+    def turned(self, key: Key | None) -> "Place | None":
+        """From the row with this key the other way; nothing for whoever came from the beginning."""
         if self.values is None:
             return None
-        values = [column.of(page[0]) for column in columns] if page else None
-        return Place(self.count, values, not self.back)
+        return Place(self.count, None if key is None else self.beyond(key).values, not self.back)
 
-    def rows(self, rows: QuerySet[Any], columns: list[Column], most: int) -> list[Any]:
-        """So many rows from here on, in the order in which one comes by."""
+    def keys(self, rows: QuerySet[Any], columns: list[Column], most: int) -> list[Key]:
+        """The keys of so many rows from here on, in the order in which one comes by.
+
+        Without all that a list shows of a row: an index holds them, or what has to be sorted is little.
+        """
         if self.back:
             columns = [column._replace(descending=not column.descending) for column in columns]
-        found: list[Any] = []
+        found: list[Key] = []
         for part in _parts(rows, columns, self.values):
-            found += part[: most - len(found)]
+            named = part.values_list("pk", *(column.name for column in columns))
+            found += named[: most - len(found)]
             if len(found) == most:
                 break
         return found
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it; its column reads it again."""
+    return value if value is None or isinstance(value, bool | int) else str(value)
 
 
 def _parts(rows: QuerySet[Any], columns: list[Column], values: Sequence[Any] | None) -> list[QuerySet[Any]]:

@@ -214,6 +214,7 @@ class DeviceDoor(
         return shown
 
     def dress(self, rows: Any) -> Any:
+        rows = finding.visible_to(self.actor) if self.action == "list" else rows
         joined = rows.select_related("account", "owner", "site", "profile", "last_seen")
         return joined.order_by("name", "mac")
 

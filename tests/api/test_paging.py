@@ -94,7 +94,9 @@ class Street:
         for column in reversed(columns_of(Device.objects.order_by(*self.order))):
 
             def key(row: Device, column: Any = column) -> tuple[bool, Any]:
-                value = column.of(row)
+                value: Any = row
+                for part in column.name.split("__"):
+                    value = getattr(value, part, None)
                 return value is not None, value
 
             rows.sort(key=key, reverse=column.descending)
