@@ -24,17 +24,22 @@ class Shape(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
-            wrong = {str(name): self._complaint(str(name)) for name in data if self._complaint(str(name))}
+            found = {str(name): self._complaint(str(name), value) for name, value in data.items()}
+            wrong = {name: complaint for name, complaint in found.items() if complaint}
             if wrong:
                 raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
 
-    def _complaint(self, name: str) -> list[serializers.ErrorDetail]:
+    def _complaint(self, name: str, value: Any) -> list[serializers.ErrorDetail]:
         field = self.fields.get(name)
         if field is None:
             return [serializers.ErrorDetail(gettext("There is no field of this name."), code="unknown-field")]
         if field.read_only:
             return [serializers.ErrorDetail(gettext("This field cannot be set."), code="read-only")]
+        if value is not None and not _is_of(field, value):
+            return [
+                serializers.ErrorDetail(field.error_messages["invalid"].format(input=value), code="invalid")
+            ]
         return []
 
     @property
@@ -43,12 +48,21 @@ class Shape(serializers.Serializer[Any]):
         return acting(self.context["request"])
 
 
+def _is_of(field: Any, value: Any) -> bool:
+    """Whether JSON's own kind of value is the field's: a number is no text, and a word no switch."""
+    if isinstance(field, serializers.CharField):
+        return isinstance(value, str)
+    return not isinstance(field, serializers.BooleanField) or isinstance(value, bool)
+
+
 class LineField(serializers.CharField):
     """Text of one line: a control character would end up in a phone's file."""
 
     default_error_messages = {"control": gettext_lazy("Control characters cannot be used here.")}
 
     def to_internal_value(self, data: Any) -> str:
+        if not _is_of(self, data):
+            self.fail("invalid")
         text: str = super().to_internal_value(data)
         if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
             self.fail("control")

@@ -52,9 +52,11 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 # --- what a test needs of this machine ---------------------------------------------------------------------
 
 PACKAGES = {
+    "curl": lambda: shutil.which("curl"),
     "chromium": lambda: shutil.which("chromium") or shutil.which("chromium-browser"),
     "gettext": lambda: shutil.which("xgettext") and shutil.which("msgmerge"),
     "nginx": lambda: shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin"),
+    "nodejs": lambda: shutil.which("node"),
     "postgresql": embedded.postgres_programs,
     "sipp": lambda: shutil.which("sipp"),  # of the package sip-tester
 }

@@ -1,4 +1,4 @@
-"""`manage.py apischema`: writes the API's description to portal/openapi/v1.json."""
+"""`manage.py apischema`: writes the API's description to portal/openapi/v1.json, and the guide's tables."""
 
 import os
 import subprocess
@@ -8,11 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from portal import api_description
+from portal import api_description, api_guide
 
 
 class Command(BaseCommand):
-    help = "Writes the API's description to portal/openapi/v1.json."
+    help = "Writes the API's description to portal/openapi/v1.json, and the tables of the guide beside it."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,6 +24,7 @@ class Command(BaseCommand):
         if options["record"]:
             self._record()
         api_description.COMMITTED.write_text(api_description.build(), encoding="utf-8")
+        api_guide.GUIDE.write_text(api_guide.current(), encoding="utf-8")
         self.stdout.write(f"Wrote {api_description.COMMITTED.relative_to(settings.BASE_DIR)}.")
 
     def _record(self) -> None:
