@@ -23,6 +23,9 @@ from accounts.roles import POWERS, RANK, Power, Role
 from accounts.shapes import AccountField, LineField, Shape
 
 
+POWER_NAMES = [(power.value, power.value) for power in Power]
+
+
 class PersonShape(Shape):
     """A person's role in one account; of somebody who was invited only what the inviter knows."""
 
@@ -159,7 +162,7 @@ class RoleShape(Shape):
 class PowerShape(Shape):
     """One power: what it lets somebody do, and the roles that bring it."""
 
-    power = serializers.ChoiceField([(power.value, power.value) for power in Power])
+    power = serializers.ChoiceField(POWER_NAMES)
     means = serializers.CharField()
     roles = serializers.ListField(
         child=serializers.ChoiceField(ROLES), help_text="None: it is given to a person by name."

@@ -38,14 +38,14 @@ AREAS = (
     Area(
         "Accounts",
         "The tree of resellers, customers and sub-accounts: make, rename, suspend, move, delete.",
-        ("accounts", "holidays", "policies"),
+        ("accounts", "customers", "overview", "holidays", "policies", "keeping"),
     ),
     Area("People", "Who signs in to an account, and with which role.", ("people", "roles")),
     Area("API keys", "Keys for programs: what they reach, from where, until when.", ("api-keys",)),
     Area(
         "Devices",
         "Phones with their locks: enter, unlock, quarantine, take back, swap, move, retire.",
-        ("devices", "bulk", "resync", "unlock-all", "explain", "unknown-phones"),
+        ("devices", "bulk", "resync", "unlock-all", "explain", "unknown-phones", "heard"),
     ),
     Area("Imports", "Lists of phones: looked at first, then run as a job.", ("imports",)),
     Area(
@@ -73,7 +73,11 @@ AREAS = (
         "Bans, allowed networks, and what stands against an address.",
         ("bans", "allowed-networks", "ip-check", "what-if"),
     ),
-    Area("Incidents", "What has gone wrong or quiet, and who looks after it.", ("incidents", "silence")),
+    Area(
+        "Incidents",
+        "What has gone wrong or quiet, and who looks after it.",
+        ("incidents", "silence", "check-ins"),
+    ),
     Area("Jobs", "Long work, with its counts and a result per phone.", ("jobs",)),
     Area(
         "Webhooks",

@@ -320,6 +320,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1.0",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "PowerEnum": "accounts.api_people.POWER_NAMES",
+        "PowerSourceEnum": "devices.api_catalogue.POWER_SOURCES",
         "RoleEnum": "accounts.api.ROLES",
         "KeyRoleEnum": "accounts.api.KEY_ROLES",
         "KindEnum": "accounts.models.Account.Kind",
