@@ -247,7 +247,8 @@ def finish(taken: Taken, answer: outgoing.Answer, *, now: datetime) -> None:
         elif answer.status == 410 or taken.is_test or webhook_wire.is_given_up(row.created_at, now):
             _end(endpoint, [row], State.DEAD, now)
         else:
-            pause = webhook_wire.pause(row.tries, luck=random.random())
+            is_resting = endpoint.failures >= webhook_wire.FAILURES_TO_REST
+            pause = webhook_wire.pause(row.tries, is_resting=is_resting, luck=random.random())
             row.due_at, row.taken_until = now + max(pause, asked), None
             row.save(update_fields=["due_at", "taken_until"])
 

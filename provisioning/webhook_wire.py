@@ -18,6 +18,7 @@ USER_AGENT = "Latchkey-Webhooks/1"
 
 #: How long after the first failure, the second and so on it is tried again; later ones as the last.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400))
+LONGEST_WHILE_DOWN = timedelta(hours=1)
 JITTER = 0.1
 GIVEN_UP_AFTER = timedelta(hours=72)
 LONGEST_ASKED = timedelta(hours=1)  # that an endpoint may ask us to stay away
@@ -76,9 +77,15 @@ def shown(sent: Mapping[str, str]) -> dict[str, str]:
 # --- when it goes again ------------------------------------------------------------------------------------
 
 
-def pause(failed: int, *, luck: float) -> timedelta:
-    """How long to wait after that many failed tries; `luck` from 0 to 1 spreads what failed together."""
+def pause(failed: int, *, is_resting: bool, luck: float) -> timedelta:
+    """How long to wait after that many failed tries; `luck` from 0 to 1 spreads what failed together.
+
+    While all of an endpoint is down nothing waits for longer than an hour, so that soon after it is back
+    somebody notices; as long as it rests only one delivery at a time asks anyway.
+    """
     usual = PAUSES[min(failed, len(PAUSES)) - 1]
+    if is_resting:
+        usual = min(usual, LONGEST_WHILE_DOWN)
     return usual * (1 + JITTER * (2 * luck - 1))
 
 

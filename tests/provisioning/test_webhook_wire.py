@@ -88,9 +88,13 @@ def test_the_log_keeps_of_each_signature_its_beginning() -> None:
     [(1, 5), (2, 60), (3, 300), (4, 1800), (5, 7200), (6, 18_000), (7, 36_000), (8, 50_400), (99, 50_400)],
 )
 def test_pauses_grow_and_are_spread_by_a_tenth(failed: int, seconds: int) -> None:
-    spread = [webhook_wire.pause(failed, luck=luck).total_seconds() for luck in (0, 0.5, 1)]
+    def spread(*, is_resting: bool) -> list[float]:
+        pauses = [webhook_wire.pause(failed, is_resting=is_resting, luck=luck) for luck in (0, 0.5, 1)]
+        return [pause.total_seconds() for pause in pauses]
 
-    assert spread == pytest.approx([seconds * 0.9, seconds, seconds * 1.1])
+    down = min(seconds, 3600)
+    assert spread(is_resting=False) == pytest.approx([seconds * 0.9, seconds, seconds * 1.1])
+    assert spread(is_resting=True) == pytest.approx([down * 0.9, down, down * 1.1])
 
 
 @pytest.mark.parametrize(

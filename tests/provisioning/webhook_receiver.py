@@ -107,7 +107,9 @@ def endless(handler: BaseHTTPRequestHandler, receiver: Receiver) -> None:
 
 
 @contextmanager
-def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
+def receiver(
+    behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0
+) -> Iterator[Receiver]:
     """Listen for as long as the block lasts."""
     made = Receiver(0, behave or answers(204))
     lock = threading.Lock()
@@ -117,6 +119,8 @@ def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = No
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            if len(body) != int(self.headers["content-length"]):
+                return  # whoever sent it was killed meanwhile
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
                 made.got.append(Got(self.path, headers, body))
@@ -142,7 +146,7 @@ def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = No
         def handle_error(self, *arguments: Any) -> None:
             pass
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     made.port = server.server_address[1]
