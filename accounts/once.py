@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -71,7 +72,7 @@ def answered(view: Any, handler: Callable[..., Any], request: Request, *args: An
     if row.status:
         return _again(row, view)
     try:
-        response, is_done = _run(view, handler, row, request, *args, **kwargs)
+        response, is_done = _run(view, partial(handler, request, *args, **kwargs), row)
     except BaseException:
         _let_go(row)
         raise
@@ -80,22 +81,26 @@ def answered(view: Any, handler: Callable[..., Any], request: Request, *args: An
     return response
 
 
-def _run(
-    view: Any, handler: Callable[..., Any], row: KeptAnswer, *args: Any, **kwargs: Any
-) -> tuple[Any, bool]:
-    """The answer, and whether what was done for it stands.
+def settled(view: Any, handler: Callable[[], Any]) -> tuple[Any, bool]:
+    """The handler's answer, and whether what it has done in the caller's transaction stands.
 
-    What the handler raises becomes its answer in here: a refusal may have put something on record, which
-    stays. Only what failed is undone.
+    What it raises becomes its answer in here: a refusal may have put something on record, which stays. Only
+    what failed is to be undone.
     """
+    try:
+        response, failed = handler(), False
+    except Exception as error:
+        response, failed = view.handle_exception(error), isinstance(error, DatabaseError)
+    return response, not (failed or transaction.get_rollback() or response.status_code >= 500)
+
+
+def _run(view: Any, handler: Callable[[], Any], row: KeptAnswer) -> tuple[Any, bool]:
+    """The answer, and whether what was done for it stands; then it is kept with it."""
     with transaction.atomic():
         if not _mine(row).select_for_update().exists():
             raise StillRunning
-        try:
-            response, failed = handler(*args, **kwargs), False
-        except Exception as error:
-            response, failed = view.handle_exception(error), isinstance(error, DatabaseError)
-        if failed or transaction.get_rollback() or response.status_code >= 500:
+        response, stands = settled(view, handler)
+        if not stands:
             transaction.set_rollback(True)
             return response, False
         if response.status_code < 300 or response.status_code == status.HTTP_409_CONFLICT:

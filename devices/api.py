@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import many
 from accounts.authentication import acting
 from accounts.doors import Door
 from accounts.filtering import Known, OfAccount, Ordering, YesNo
@@ -234,14 +235,15 @@ class ProfileDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return Response({"changed": len(profiles.take_off(having, by=self.actor))})
 
 
-class ExtensionDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
+@extend_schema_view(bulk=many.described("Extension", ExtensionShape, ExtensionChange))
+class ExtensionDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, many.ManyVerbs):
     """The SIP identities of the caller's accounts."""
 
     queryset = Extension.objects.none()
     serializer_class = ExtensionShape
     filterset_class = ExtensionFilter
     powers: ClassVar[dict[str, Power]] = dict.fromkeys(
-        ("create", "partial_update", "destroy", "new_secret", "expose"), Power.EDIT_EXTENSIONS
+        ("create", "partial_update", "destroy", "bulk", "new_secret", "expose"), Power.EDIT_EXTENSIONS
     )
 
     def dress(self, rows: Any) -> Any:

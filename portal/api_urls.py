@@ -10,6 +10,7 @@ from devices import api_catalogue, api_directory
 from portal import api
 from provisioning.api import (
     addresses,
+    arranging,
     bulk,
     comparing,
     customers,
@@ -119,6 +120,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         policies.PolicyDoor.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
         name="policy-detail",
     ),
+    path("appearances/bulk/", arranging.AppearanceDoor.as_view({"post": "bulk"}), name="appearance-bulk"),
     path("settings/preview/", previews.SettingsPreview.as_view(), name="settings-preview"),
     path("settings/", settings.SettingDoor.as_view({"get": "list"}), name="setting-list"),
     path(

@@ -101,8 +101,12 @@ WITHOUT_GET |= {"bulk-preview", "customer-detail", "import-not-added"}
 FOR_EVERYBODY = {"roles", "webhook-kinds"}
 FOR_EVERYBODY |= {f"catalogue-{name}" for name in ("families", "family", "models", "model")}
 FOR_EVERYBODY |= {"import-sample"}
+#: What answers for each item of its input, that of a foreigner like that of none.
+MANY = {"device-bulk", "extension-bulk", "appearance-bulk"}
+WITHOUT_GET |= MANY
 #: What names nobody's row: bans are the platform's, and one's own address is not banned here.
 NOBODYS = {"ban-list": 403, "ban-lift-mine": 409, "what-if": 403}
+OF_NOTHING = NOBODYS | dict.fromkeys(MANY, 200)
 STAFF_SIGN_IN = ("/staff/login/", "/staff/logout/")
 METHODS = ("get", "post", "put", "patch", "delete")
 KEPT: tuple[type[Model], ...] = (
@@ -216,7 +220,7 @@ def test_a_manager_of_a_sibling_gets_nothing_by_the_api(world: World) -> None:
             for method, body in calls:
                 answer = ask(client, method, api_urls(world.acme)[name], body)
                 named = names_a_row(API[name], world.acme)
-                expected = 403 if name in ABOVE_MANAGERS else 404 if named else NOBODYS.get(name, 400)
+                expected = 403 if name in ABOVE_MANAGERS else 404 if named else OF_NOTHING.get(name, 400)
                 assert answer.status_code == expected, (name, method)
                 assert leaked(answer, words) == [], name
         for query in (
@@ -260,7 +264,7 @@ def test_a_reseller_of_another_branch_gets_nothing(world: World) -> None:
         for name, calls in writes(world.acme).items():
             for method, body in calls:
                 answer = ask(client, method, api_urls(world.acme)[name], body)
-                expected = 404 if names_a_row(API[name], world.acme) else NOBODYS.get(name, 400)
+                expected = 404 if names_a_row(API[name], world.acme) else OF_NOTHING.get(name, 400)
                 assert answer.status_code == expected, (name, method, answer.status_code)
                 assert leaked(answer, words) == [], name
     for name, url in page_urls(world.acme).items():

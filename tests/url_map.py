@@ -83,6 +83,7 @@ def session(tenant: Tenant) -> dict[str, Any]:
 API: dict[str, Args] = {
     **dict.fromkeys(("root", "me", "schema", "docs", "nowhere", "unlock-all", "resync", "explain"), _none),
     "bulk": _none,
+    **dict.fromkeys(("device-bulk", "extension-bulk", "appearance-bulk"), _none),
     **dict.fromkeys(("account-list", "api-key-list", "audit-list", "device-list", "extension-list"), _none),
     **dict.fromkeys(("site-list", "window-list", "job-list", "approval-list", "policy-list"), _none),
     **{f"device-{name}": phone for name in ("detail", "appearances", "events", "lock", "rearm", "unlock")},
@@ -385,4 +386,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "device-resync": [("post", {"reboot": True})],
         "resync": [("post", {"account": slug})],
         "bulk": [("post", {"account": slug, "do": "lock"})],
+        "device-bulk": [("post", {"items": [{"op": "update", "code": code, "name": "Renamed"}]})],
+        "extension-bulk": [("post", {"items": [{"op": "create", **line}]})],
+        "appearance-bulk": [("post", {"items": [{"op": "update", "device": code, "rows": []}]})],
     }

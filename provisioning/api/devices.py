@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import etags
+from accounts import etags, many
 from accounts.filtering import OfAccountAndBelow, Ordering, YesNo, since, until
 from accounts.models import Account, Membership, User
 from accounts.roles import Power
@@ -183,9 +183,11 @@ def _version_to_remove(device: Device) -> set[str]:
     return {version(holding.held(device))}
 
 
+@extend_schema_view(bulk=many.described("Device", NewDevice, DeviceChange))
 class DeviceDoor(
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
+    many.ManyVerbs,
     KeyVerbs,
     FileVerbs,
     CompareVerbs,
@@ -200,7 +202,7 @@ class DeviceDoor(
     serializer_class = DeviceShape
     filterset_class = DeviceFilter
     powers: ClassVar[dict[str, Power]] = {
-        **dict.fromkeys(("create", "partial_update", "destroy"), Power.EDIT_DEVICES),
+        **dict.fromkeys(("create", "partial_update", "destroy", "bulk"), Power.EDIT_DEVICES),
         **dict.fromkeys(("unlock", "lock", "allow"), Power.OWN_PHONES),
         "rearm": Power.REARM_DEVICE,
         **Verbs.verb_powers,
