@@ -24,6 +24,7 @@ PATHS: dict[str, dict[str, str]] = {
     "approvals": {"code": "{approval}"},
     "bans": {"code": "{ban}"},
     "catalogue": {"family": "yealink", "model": "T46S"},
+    "customers": {"slug": "acme"},
     "devices": {"code": "{phone}", "link": "{unlock_link}"},
     "directory": {"code": "{contact}"},
     "extensions": {"code": "{extension}"},
