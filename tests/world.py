@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -224,10 +225,11 @@ def make_tenant(
     )
     # The clock of the tests, which may stand; the database has its own.
     assert claims.claim(request, now=timezone.now()).file is not None
-    card = approvals.note_try(
-        phone, rule="R6", address=parse_address(HOTEL), agent=request.agent, product="Yealink SIP-T46S",
-        at=timezone.now(), count=2,
-    )  # fmt: skip
+    with transaction.atomic():
+        card = approvals.note_try(
+            phone, rule="R6", address=parse_address(HOTEL), agent=request.agent, product="Yealink SIP-T46S",
+            at=timezone.now(), count=2,
+        )  # fmt: skip
     assert card is not None
     locking.unlock(other, by=by, span=Span.parse("24h"))
     window = windows.open_window(account, by=by, origin=origin_of(first + 60), hours=4)
