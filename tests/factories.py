@@ -4,6 +4,7 @@ import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Account
@@ -127,4 +128,6 @@ def tried(device: Device, address: str = AWAY, **changes: Any) -> Approval | Non
         "at": timezone.now(),
         "count": 1,
     }
-    return approvals.note_try(device, address=parse_address(address), **{**said, **changes})
+    return transaction.atomic(approvals.note_try)(
+        device, address=parse_address(address), **{**said, **changes}
+    )

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
@@ -59,7 +60,7 @@ def test_one_of_two_refused_phones_is_approved_by_keys_and_the_other_denied(
     first = page.get_by_role("article", name="Desk of Ben at acme")
     expect(first).to_be_visible()
 
-    card = approvals.note_try(
+    card = transaction.atomic(approvals.note_try)(
         town.acme.other_phone, rule="R6", address=parse_address(NIGHTMARE),
         agent=AGENT.format(mac="00:00:5e:00:53:a2"), product="Yealink SIP-T46S",
         at=timezone.now(), count=1,
