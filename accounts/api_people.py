@@ -15,13 +15,12 @@ from rest_framework.response import Response
 from accounts import invitations, second_factor, tenants
 from accounts.api import ROLES
 from accounts.doors import ApiView, Door
-from accounts.filtering import OfAccount, YesNo
+from accounts.filtering import OfAccount, Ordering, YesNo
 from accounts.models import Membership
 from accounts.people import matching, reached_by
 from accounts.role_words import MEANS, MEANT_FOR, NAMES
 from accounts.roles import POWERS, RANK, Power, Role
 from accounts.shapes import AccountField, LineField, Shape
-
 
 POWER_NAMES = [(power.value, power.value) for power in Power]
 
@@ -79,6 +78,7 @@ class PersonFilter(filters.FilterSet):  # type: ignore[misc]
     email = filters.CharFilter(field_name="user__email", lookup_expr="iexact")
     role = filters.ChoiceFilter(choices=ROLES)
     sees_secrets = YesNo(field_name="sees_secrets")
+    ordering = Ordering(account="account__path user__email", email="user__email account__path")
     search = filters.CharFilter(method="find", label="In e-mail, account and, once signed in, name.")
 
     def find(self, rows: QuerySet[Membership], name: str, value: str) -> Any:

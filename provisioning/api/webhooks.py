@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from accounts.api import Overlap
 from accounts.doors import ApiView, Door
-from accounts.filtering import OfAccount, YesNo
+from accounts.filtering import OfAccount, Ordering, YesNo, since, until
 from accounts.roles import Power
 from accounts.shapes import AccountField, LineField, Shape
 from provisioning import announcing, webhook_wire, webhook_words, webhooks
@@ -159,6 +159,7 @@ class KindShape(Shape):
 class WebhookFilter(filters.FilterSet):  # type: ignore[misc]
     account = OfAccount(field_name="account__slug")
     is_active = YesNo(field_name="is_active")
+    ordering = Ordering(name="name code", created_at="created_at code")
 
 
 class WebhookDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
@@ -230,6 +231,8 @@ class DeliveryFilter(filters.FilterSet):  # type: ignore[misc]
     state = filters.ChoiceFilter(choices=WebhookDelivery.State.choices)
     kind = filters.ChoiceFilter(field_name="event__kind", choices=SENT)
     device = filters.UUIDFilter(field_name="event__device__code")
+    since, until = since("created_at"), until("created_at")
+    ordering = Ordering(created_at="created_at id")
 
 
 class DeliveryDoor(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
