@@ -65,7 +65,9 @@ def test_each_order_is_one_order_both_ways_in_pages_of_any_length(world: World) 
             assert rows(rita, f"{url}?ordering={order}&limit=3") == whole, (name, order)
             back = order.removeprefix("-") if order.startswith("-") else f"-{order}"
             assert rows(rita, f"{url}?ordering={back}&limit=4") == whole[::-1], (name, order)
-    assert set(short) <= {"ban-list", "allowed-network-list", "webhook-list", "webhook-deliveries"}, "these lists have too few rows"
+    assert set(short) <= {"ban-list", "allowed-network-list", "webhook-list", "webhook-deliveries"}, (
+        "these lists have too few rows"
+    )
 
 
 @pytest.fixture
