@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from tests.world import Tenant
 
@@ -253,7 +255,10 @@ def api_urls(tenant: Tenant) -> dict[str, str]:
 def _query(name: str, tenant: Tenant) -> str:
     asked = {
         "settings-diff": f"?account={tenant.account.slug}&other_account={tenant.account.slug}",
-        "device-files-diff": f"?other={tenant.other_phone.code}",
+        "device-files-diff": f"?other={tenant.phone.code}",
+        "account-move": "?below=platform",
+        "explain": f"?mac={tenant.phone.mac}&address=203.0.113.7",
+        "raw-key-detail": f"?account={tenant.account.slug}&family=yealink",
     }
     return asked.get(name, f"?account={tenant.account.slug}" if name in ASKS_FOR_ACCOUNT else "")
 
@@ -295,9 +300,9 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
     slug, code = tenant.account.slug, str(tenant.phone.code)
     entered = {"account": slug, "mac": "00005e0053fe", "family": "yealink", "model": "T46S"}
     line = {"account": slug, "username": "999", "secret": "s3cret-of-999"}
-    days_off = [{"day": "2030-12-25", "name": "Off"}]
+    days_off = [{"day": f"{timezone.now() + timedelta(days=30):%Y-%m-%d}", "name": "Off"}]
     return {
-        "me-notifications": [("put", {"choices": {"no-such-kind": "daily"}})],
+        "me-notifications": [("put", {"choices": {"own-unlocks": "daily"}})],
         "account-list": [("post", {"parent": slug, "slug": "below", "name": "Below"})],
         "account-detail": [("patch", {"name": "Renamed"})],
         "account-delete": [("post", {"slug": slug})],
@@ -311,7 +316,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "import-run": [("post", {})],
         "device-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
         "device-appearances": [("put", [])],
-        "device-keys": [("put", [])],
+        "device-keys": [("put", [{"position": 4, "kind": "blf", "value": "208"}])],
         "profile-list": [("post", {"account": slug, "name": "Desks", "family": "yealink"})],
         "profile-detail": [("patch", {"name": "Renamed"}), ("delete", None)],
         "profile-apply": [("post", {"devices": [code]})],
@@ -328,7 +333,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
         "device-take-back": [("post", {})],
         "device-retire": [("post", {})],
         "device-swap": [("post", {"mac": "00005e0053fd"})],
-        "device-move": [("post", {"account": slug})],
+        "device-move": [("post", {"account": "harbour"})],
         "device-clone": [("post", {"decision": "moved"})],
         "extension-new-secret": [("post", {})],
         "extension-expose": [("post", {})],
@@ -376,7 +381,7 @@ def writes(tenant: Tenant) -> dict[str, list[tuple[str, Any]]]:
                     "account": slug,
                     "network": "192.0.2.99",
                     "reason": "Ours",
-                    "ends_at": "2100-01-01T00:00:00Z",
+                    "ends_at": f"{timezone.now() + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}",
                 },
             )
         ],
