@@ -94,6 +94,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keeping/", overview.Keeping.as_view(), name="keeping"),
     path("unknown-phones/", strangers.UnknownPhones.as_view(), name="unknown-phones"),
     path("heard/", strangers.HeardPhones.as_view(), name="heard"),
+    path("settings/nearer/", comparing.SettingsNearer.as_view(), name="settings-nearer"),
     path("settings/diff/", comparing.SettingsDiff.as_view(), name="settings-diff"),
     path("directory/", api_directory.CompanyDirectory.as_view(), name="directory"),
     path("accounts/<slug:slug>/move/", customers.CustomerMove.as_view(), name="account-move"),

@@ -121,6 +121,7 @@ API: dict[str, Args] = {
     **dict.fromkeys(("person-list", "roles", "event-list", "directory"), _none),
     **dict.fromkeys(("catalogue-families", "catalogue-models"), _none),
     **dict.fromkeys(("overview", "check-ins", "keeping", "unknown-phones", "heard", "settings-diff"), _none),
+    "settings-nearer": _none,
     **{f"device-{name}": phone for name in ("files-diff", "allow")},
     **dict.fromkeys(("device-take-out", "device-firmwares", "import-sample", "bulk-preview"), _none),
     **dict.fromkeys(("import-not-added",), _code("draft")),
@@ -147,7 +148,7 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory", "overview", "settings-diff"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory", "overview", "settings-diff", "settings-nearer"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.

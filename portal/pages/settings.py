@@ -22,9 +22,9 @@ from devices.catalog import catalog
 from devices.definitions import GROUPS, SETTINGS, Group, Value
 from devices.levels import ModelIn, Target
 from devices.models import Device
+from devices.nearer import Nearer, NearerValues, nearer_values
 from devices.trails import Trail, lacks, trails, without_own
 from portal.model_words import model_words
-from portal.nearer import nearer_values
 from portal.pages.editing import model_choices
 from portal.pages.phone import find_phone, frame_of
 from portal.pages.policies import chosen_account
@@ -286,9 +286,18 @@ def frame_for(request: PageRequest, target: Target) -> dict[str, Any]:
         "accounts": Account.objects.visible_to(request.actor).order_by("path"),
         "models": model_choices(),
         "model": model,
-        "nearer": nearer_values(target, request.actor),
+        "nearer": linked(nearer_values(target, request.actor)),
         "may": {"settings": request.actor.may(Power.EDIT_SETTINGS, account.path)},
     }
+
+
+def linked(found: NearerValues) -> dict[str, Any]:
+    """What is given nearer to the phones, each with its own page."""
+
+    def rows(of: list[Nearer]) -> list[dict[str, Any]]:
+        return [{"name": one.name, "values": one.values, "url": settings_url(one.at)} for one in of]
+
+    return {"models": rows(found.models), "phones": rows(found.phones), "more_phones": found.more_phones}
 
 
 def knows_model(target: Target) -> bool:

@@ -14,10 +14,13 @@ from accounts.shapes import AccountField, CodeField, Shape
 from devices.definitions import SETTINGS, Group
 from devices.levels import ModelIn, Target
 from devices.models import Device
+from devices.nearer import NAMED, nearer_values
 from devices.trails import trails
 from provisioning import previewing
 from provisioning.api.previews import PhoneDiffShape
 from provisioning.api.settings import GivenShape, WhereShape, given, target_of
+
+# --- settings -------------------------------------------------------------------------------------------
 
 
 class PairQuery(WhereShape):
@@ -78,6 +81,52 @@ def _other(where: dict[str, Any], target: Target) -> Target:
         return ModelIn(where["other_account"], target.family, target.model)
     account: Target = where["other_account"]
     return account
+
+
+# --- nearer to the phones -------------------------------------------------------------------------------
+
+
+class NearerQuery(WhereShape):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "device" in attrs:
+            raise serializers.ValidationError({"device": ["Nothing is nearer than a phone."]})
+        return super().validate(attrs)
+
+
+class NearerModelShape(Shape):
+    family = serializers.CharField(source="at.family")
+    model = serializers.CharField(source="at.model")
+    title = serializers.CharField(source="name")
+    values = serializers.IntegerField(help_text="Settings that it has of its own.")
+
+
+class NearerPhoneShape(Shape):
+    device = CodeField(Device, source="at")
+    name = serializers.CharField()
+    values = serializers.IntegerField(help_text="Settings that it has of its own.")
+
+
+class NearerShape(Shape):
+    """What in this account has settings of its own, which win over the account's, or the model's."""
+
+    models = NearerModelShape(many=True)
+    phones = NearerPhoneShape(many=True, help_text=f"The first {NAMED} by name.")
+    more_phones = serializers.IntegerField()
+
+
+class SettingsNearer(ApiView):
+    """The models and phones of an account that its values, or those of a model in it, do not reach."""
+
+    @extend_schema(parameters=[NearerQuery], responses=NearerShape)
+    def get(self, request: Request) -> Response:
+        query = NearerQuery(data=request.query_params.dict(), context={"request": request})
+        query.is_valid(raise_exception=True)
+        target = target_of(query.validated_data)
+        assert not isinstance(target, Device)
+        return Response(NearerShape(nearer_values(target, acting(request))).data)
+
+
+# --- files ----------------------------------------------------------------------------------------------
 
 
 class OtherQuery(Shape):

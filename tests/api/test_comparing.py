@@ -101,6 +101,24 @@ def test_the_lines_of_two_phones_files_are_held_against_each_other(world: World)
     assert refused.status_code == 403
 
 
+def test_what_is_nearer_to_the_phones_is_counted(world: World) -> None:
+    ana, nearer = program(world.acme.key), "/api/v1/settings/nearer/"
+    model = ModelIn(world.acme.account, "yealink", "T46S")
+    settings_tree.set_value(model, by=actor(world.ana), name="dtmf", value="sip_info")
+    settings_tree.set_value(world.acme.phone, by=actor(world.ana), name="poll_hours", value=3)
+    phones = [{"device": str(world.acme.phone.code), "name": "Desk of Ben at acme", "values": 1}]
+    models = [{"family": "yealink", "model": "T46S", "title": "Yealink T46S", "values": 1}]
+
+    of_account = ana.get(f"{nearer}?account=acme").json()
+    of_model = ana.get(f"{nearer}?account=acme&family=yealink&model=T46S").json()
+
+    assert of_account == {"models": models, "phones": phones, "more_phones": 0}
+    assert of_model == {"models": [], "phones": phones, "more_phones": 0}
+    for query, field in ((f"device={world.acme.phone.code}", "device"), ("account=globex", "account")):
+        refused = ana.get(f"{nearer}?{query}")
+        assert (refused.status_code, refused.json()["errors"][0]["attr"]) == (400, field)
+
+
 # --- the list as a table --------------------------------------------------------------------------------
 
 

@@ -141,7 +141,7 @@ ABILITIES: dict[str, Calls] = {
     "profile-remove": "delete profile-detail",
     # accounts
     "settings": {
-        "look": "get setting-list, get settings-diff",
+        "look": "get setting-list, get settings-diff, get settings-nearer",
         "preview": "post settings-preview",
         "save": "put setting-detail",
         "again": "delete setting-detail",

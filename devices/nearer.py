@@ -9,7 +9,6 @@ from accounts.models import Account
 from accounts.scope import Actor
 from devices.levels import ModelIn
 from devices.models import Device, SettingValue
-from portal.setting_rows import settings_url
 
 NAMED = 20
 
@@ -18,9 +17,12 @@ NAMED = 20
 class Nearer:
     """A model or a phone with its number of own values."""
 
-    name: str
-    url: str
+    at: ModelIn | Device
     values: int
+
+    @property
+    def name(self) -> str:
+        return self.at.title if isinstance(self.at, ModelIn) else str(self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def nearer_values(target: Account | ModelIn, reader: Actor) -> NearerValues:
         phones = phones.filter(family=target.family, model=target.model)
     counted = phones.annotate(own=Count("setting_values")).order_by("name", "mac")
     return NearerValues(
-        models=[Nearer(at.title, settings_url(at), models[at]) for at in sorted(models, key=_title)],
-        phones=[Nearer(str(row), settings_url(row), row.own) for row in counted[:NAMED]],
+        models=[Nearer(at, models[at]) for at in sorted(models, key=_title)],
+        phones=[Nearer(row, row.own) for row in counted[:NAMED]],
         more_phones=max(0, counted.count() - NAMED),
     )
 
