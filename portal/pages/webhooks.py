@@ -253,7 +253,12 @@ def _result(request: PageRequest, code: UUID) -> HttpResponse:
     row = get_object_or_404(_sent(request), code=code)
     if not request.htmx:
         return redirect("delivery", code=code)
-    return render(request, "provisioning/_webhook_result.html", _told(row))
+    told = _told(row)
+    endpoint = webhook_words.with_waiting(_reach(request)).get(pk=row.endpoint_id)
+    answer = render(request, "provisioning/_webhook_verdict.html", {**told, **_line(endpoint)})
+    if not told["is_news"]:
+        answer.headers["HX-Trigger"] = "tested"  # the log below has one more
+    return answer
 
 
 def _shown_once(request: PageRequest, row: WebhookEndpoint, secret: str) -> HttpResponse:
