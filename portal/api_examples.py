@@ -38,7 +38,7 @@ PATHS: dict[str, dict[str, str]] = {
     "settings": {"name": "poll_hours"},
     "sites": {"code": "{site}"},
     "webhook-deliveries": {"code": "{delivery}"},
-    "webhooks": {"code": "{webhook}"},
+    "webhooks": {"code": "{webhook}", "endpoint": "{webhook}"},
     "what-if": {"code": "{replay}"},
     "windows": {"code": "{window}"},
 }

@@ -15,15 +15,18 @@ from accounts.models import User
 from accounts.roles import Role
 from devices import extensions
 from portal.api_examples import CODES
-from provisioning import replaying, sites, tasks
+from provisioning import replaying, sites, tasks, webhook_wire
+from provisioning.models import WebhookAttempt, WebhookDelivery
 from security import bans
 from security.networks import origin_of, parse_address
 from tests.provisioning.stolen import suspected_clone
 from tests.world import World, actor, make_key, program, signed_in
 
 HERE = "203.0.113.200"  # where the examples' calls come from
+MESSAGE = "msg_5a3c00000000400080000000000000f0"
 UNKNOWN = "5a3c0000-0000-4000-8000-{:012x}"
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_MESSAGE = re.compile(r"msg_[0-9a-f]{32}")
 #: What is drawn anew each time, by the names of fields.
 DRAWN = {
     "prefix": "Qm4vT9xK",
@@ -43,7 +46,7 @@ def codes_of(world: World) -> dict[str, str]:
         "approval": acme.approval, "allowed": acme.allowed, "ban": acme.ban, "incident": acme.incident,
         "job": acme.job, "draft": acme.draft, "unlock_link": acme.unlock_link, "person": acme.viewer,
     }  # fmt: skip
-    rows |= {name: row for name in ("webhook", "delivery") if (row := getattr(acme, name, None))}
+    rows |= {"webhook": acme.endpoint, "delivery": acme.delivery}
     return {**CODES, **{name: str(row.code) for name, row in rows.items()}, "key": acme.key_code}
 
 
@@ -73,7 +76,7 @@ def neutral(body: Any, codes: dict[str, str]) -> Any:
         if isinstance(value, list):
             return [walk(inner, name) for inner in value]
         if isinstance(value, str):
-            return DRAWN.get(name) or _UUID.sub(code, value) if value else value
+            return DRAWN.get(name) or _MESSAGE.sub(MESSAGE, _UUID.sub(code, value)) if value else value
         return value
 
     return walk(body)
@@ -128,10 +131,20 @@ def what_if(world: World, settings: Settings, patch: pytest.MonkeyPatch) -> dict
     return {"replay": str(started.code)}
 
 
+def delivered(world: World, settings: Settings, patch: pytest.MonkeyPatch) -> None:
+    now, delivery = timezone.now(), world.acme.delivery
+    sent = webhook_wire.headers(delivery.event.code, b"{}", keys=[webhook_wire.draw_secret()], now=now)
+    headers = {**webhook_wire.shown(sent), "webhook-signature": "v1,Zm9yIGEgd…"}
+    WebhookAttempt.objects.create(delivery=delivery, at=now, took=0.12, status=204, request_headers=headers)
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(
+        state="delivered", tries=1, due_at=None, ended_at=now
+    )
+
+
 GIVEN: dict[str, Callable[[World, Settings, pytest.MonkeyPatch], dict[str, str] | None]] = {
     given.__name__: given
     for given in (
         another_reseller, invited, second_factor, clone, sip_edge, unused_extension, unused_site, banned,
-        what_if,
+        what_if, delivered,
     )
 }  # fmt: skip
