@@ -1,6 +1,7 @@
 """`bulk/`: what a list's own calls do to one thing, done to up to a thousand of them, each for itself."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -72,13 +73,21 @@ class ManyVerbs(Door):
         """
         results: list[dict[str, Any]] = []
         away: Response | None = None
-        for index, item in enumerate(self.read(request, ManyShape)["items"]):
-            answer = away or self._each(item)
-            away = answer if answer.status_code == 503 else None
-            problem = answer.data if answer.status_code >= 400 else None
-            code = None if problem else answer.data["code"] if answer.data else item["code"]
-            results.append({"index": index, "status": answer.status_code, "code": code, "problem": problem})
+        items = self.read(request, ManyShape)["items"]
+        with self.together():
+            for index, item in enumerate(items):
+                answer = away or self._each(item)
+                away = answer if answer.status_code == 503 else None
+                done = {"index": index, "status": answer.status_code, "code": None, "problem": None}
+                if answer.status_code >= 400:
+                    results.append(done | {"problem": answer.data})
+                else:
+                    results.append(done | {"code": answer.data["code"] if answer.data else item["code"]})
         return Response(ManyDone({"results": results}).data)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Around all of it: what is better done once in the end than for each."""
+        return nullcontext()
 
     def _each(self, item: dict[str, Any]) -> Response:
         try:

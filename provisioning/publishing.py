@@ -36,6 +36,7 @@ COMPILED_BY = timedelta(seconds=60)  # by then a worker has compiled it, or its 
 COMPILED_A_SECOND = 100  # the slowest that a worker is expected to be
 
 _told: ContextVar[set[int] | None] = ContextVar("told", default=None)
+_waiting: ContextVar[dict[int, bool] | None] = ContextVar("waiting", default=None)
 
 
 # --- called by verbs, inside their transaction ------------------------------------------------
@@ -64,7 +65,23 @@ def devices_changed(device_ids: Sequence[int], *, files: bool = False, queue: bo
             Outbox(what=Outbox.What.DEVICE, device_id=pk, details={"files": files}, due_at=due_at)
             for pk in chunk
         )
-    _on_commit(_publish_now, ids, files and queue)
+    waiting = _waiting.get()
+    if waiting is None:
+        _on_commit(_publish_now, ids, files and queue)
+    else:
+        _on_commit(_let_wait, waiting, ids, files and queue)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Publish in one go, at the end, what the verbs inside have changed of devices and was committed."""
+    waiting: dict[int, bool] = {}
+    token = _waiting.set(waiting)
+    try:
+        yield
+    finally:
+        _waiting.reset(token)
+        _on_commit(_publish_waiting, waiting)
 
 
 def claimed(device_id: int) -> None:
@@ -347,6 +364,17 @@ def _publish_now(device_ids: Sequence[int], queue: bool) -> None:
     _quietly(publish_devices, device_ids)
     if queue:
         compile_later(device_ids)
+
+
+def _let_wait(waiting: dict[int, bool], device_ids: Sequence[int], queue: bool) -> None:
+    for pk in device_ids:
+        waiting[pk] = queue or waiting.get(pk, False)
+
+
+def _publish_waiting(waiting: dict[int, bool]) -> None:
+    """Those of which everything is committed that made them wait."""
+    _publish_now(list(waiting), False)
+    compile_later([pk for pk, queue in waiting.items() if queue])
 
 
 def _publish_claim(device_id: int) -> None:

@@ -1,6 +1,7 @@
 """Lines of many phones in one call: a phone's lines replaced, one line put on it, one taken off it."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from devices import appearances, holding
 from devices.api import AppearanceShape
 from devices.appearances import AppearanceRow
 from devices.models import Device
+from provisioning import publishing
 
 Rows = list[AppearanceRow]
 
@@ -47,6 +49,9 @@ class AppearanceDoor(ManyVerbs):
 
     queryset = Device.objects.none()
     powers: ClassVar[dict[str, Power]] = {"bulk": Power.EDIT_DEVICES}
+
+    def together(self) -> AbstractContextManager[None]:
+        return publishing.together()
 
     def do_one(self, op: str, sent: dict[str, Any]) -> Response:
         shapes: dict[str, type[Shape]] = {"create": PlacedShape, "update": ArrangedShape}

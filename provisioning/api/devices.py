@@ -1,5 +1,6 @@
 """Phones over the API: entering, changing, their log, and the verbs of their locks."""
 
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from devices import holding
 from devices.api import OfFamily
 from devices.mac import parse_mac
 from devices.models import Device, Profile, Site
-from provisioning import describing, draining, entering, events, finding, locking
+from provisioning import describing, draining, entering, events, finding, locking, publishing
 from provisioning.api.comparing import CompareVerbs
 from provisioning.api.exports import ExportVerbs
 from provisioning.api.feed import LogFilter
@@ -219,6 +220,9 @@ class DeviceDoor(
         rows = finding.visible_to(self.actor) if self.action == "list" else rows
         joined = rows.select_related("account", "owner", "site", "profile", "last_seen")
         return joined.order_by("name", "mac")
+
+    def together(self) -> AbstractContextManager[None]:
+        return publishing.together()
 
     @extend_schema(request=NewDevice, responses={201: DeviceShape})
     def create(self, request: Request) -> Response:
