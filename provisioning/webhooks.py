@@ -242,6 +242,8 @@ def held(endpoint: WebhookEndpoint) -> WebhookEndpoint:
 
 def in_reach(endpoint: WebhookEndpoint, account: Account) -> bool:
     """Whether what happens in that account is for this endpoint to know, as the tree stands now (E18)."""
+    if endpoint.account.deleted_at is not None:
+        return False
     if account.pk == endpoint.account_id:
         return True
     return endpoint.with_below and account.path.startswith(endpoint.account.path)

@@ -396,6 +396,7 @@ def test_a_secret_that_no_key_opens_fails_by_itself(acme: Account, ana: Actor) -
 # --- for whom it is no more --------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("E18")
 def test_an_account_that_moved_away_is_told_of_no_more(cast: Tree) -> None:
     """E18: what had not gone yet is not for the one that it left; its own program goes on."""
     other = make_reseller(cast)
