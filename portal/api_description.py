@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import translation
 from drf_spectacular.generators import SchemaGenerator
 
+from portal.api_events import webhooks
 from portal.api_examples import put_examples
 from portal.api_naming import AREAS
 
@@ -154,6 +155,7 @@ def describe(result: Json, generator: Any, request: Any, public: bool) -> Json:
     }
     result["servers"] = [{"url": "/", "description": "This installation."}]
     result["tags"] = [{"name": area.name, "description": area.sentence} for area in AREAS]
+    result["webhooks"] = copy.deepcopy(webhooks())
     parts = result["components"]
     parts["schemas"] |= copy.deepcopy(SCHEMAS)
     parts |= {

@@ -2,15 +2,19 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
 
 from portal import api_description
 from portal.api_examples import requests
 from portal.api_naming import AREAS
+from provisioning import webhook_wire
+from provisioning.announcing import KINDS
 from tests.world import World, program, signed_in
 
 pytestmark = pytest.mark.once
@@ -115,3 +119,19 @@ def test_it_is_given_as_it_is_committed(world: World) -> None:
         answer = caller.get("/api/v1/schema/")
         assert answer.status_code == 200
         assert b"".join(answer.streaming_content) == api_description.COMMITTED.read_bytes()  # type: ignore[attr-defined]
+
+
+def test_it_describes_what_webhooks_are_sent(description: dict[str, Any]) -> None:
+    told = description["webhooks"]
+
+    assert list(told) == list(KINDS)
+    body = told["device.locked"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    event = webhook_wire.body("device.locked", datetime.now(UTC), dict.fromkeys(KINDS["device.locked"].facts))
+    Draft202012Validator({**body, "properties": {**body["properties"], "data": {"type": "object"}}}).validate(
+        json.loads(event)
+    )
+    assert set(body["properties"]["data"]["properties"]) == {
+        "account",
+        "device",
+        *KINDS["device.locked"].facts,
+    }
