@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts.sealing import Keyring
 from provisioning.sip_message import SipEdge
+from security.networks import AddressError, parse_network
 
 TAG = "latchkey"
 SECRET_HINT = "Set it (or its _FILE variant), or run `python3 manage.py up` once, which draws one."  # noqa: S105
@@ -85,6 +86,17 @@ def sip_edge_is_an_address(app_configs: Any, **kwargs: Any) -> list[checks.Check
     except ValueError as error:
         hint = "Write sip.example.net:5060;transport=udp, or leave it empty: no resync."
         return [checks.Error(f"SIP_EDGE: {error}.", hint=hint, id="portal.E007")]
+    return []
+
+
+@checks.register(TAG)
+def webhook_networks_are_networks(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """A wrong one would keep every webhook from being sent."""
+    try:
+        for network in settings.WEBHOOK_NETWORKS:
+            parse_network(network)
+    except AddressError as error:
+        return [checks.Error(f"WEBHOOK_NETWORKS: {error}", id="portal.E008")]
     return []
 
 

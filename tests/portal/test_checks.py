@@ -28,6 +28,8 @@ def test_the_tests_run_behind_the_walls_of_production() -> None:
         ("a key that is too short", {"SECRET_KEYRING": "k1:AAAA"}, ["portal.E005"]),
         ("proxies not stated", {"TRUSTED_PROXIES_STATED": False}, ["portal.E002"]),
         ("a proxy that is no network", {"TRUSTED_PROXIES": ["nginx"]}, ["portal.E006"]),
+        ("a network for webhooks that is none", {"WEBHOOK_NETWORKS": ["10.0.0.1/8"]}, ["portal.E008"]),
+        ("a network for webhooks", {"WEBHOOK_NETWORKS": ["10.0.0.0/8", "fd00::/8"]}, []),
         ("a SIP edge that is no address", {"SIP_EDGE": "http://sip.example.net"}, ["portal.E007"]),
         ("a SIP edge", {"SIP_EDGE": "sip.example.net:5060;transport=udp"}, []),
         ("people on http", {"PORTAL_URL": "http://portal.example.org"}, ["portal.E003"]),
