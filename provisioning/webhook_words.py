@@ -43,9 +43,9 @@ def sentence(endpoint: WebhookEndpoint, now: datetime) -> str:
         case Health.OFF:
             return gettext("Switched off: nothing is sent to it.")
         case Health.RESTING:
-            said = gettext("Fails since {since}, and rests until {until}; then one delivery tries again.")
+            said = gettext("Failing since {since}, and resting until {until}; then one delivery tries again.")
         case Health.FAILING:
-            said = gettext("Fails since {since}; each delivery is tried again by itself, for 3 days.")
+            said = gettext("Failing since {since}; each delivery is tried again by itself, for 3 days.")
         case Health.DELIVERING:
             said = gettext("Delivering; the last one arrived {last}.")
         case _:

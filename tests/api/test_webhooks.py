@@ -130,8 +130,8 @@ def test_health_says_what_is_wrong_and_until_when(world: World) -> None:
 
     assert said == {
         "delivering": ("delivering", "Delivering;"),
-        "failing": ("failing", "Fails"),
-        "resting": ("resting", "Fails"),
+        "failing": ("failing", "Failing"),
+        "resting": ("resting", "Failing"),
     }
 
 

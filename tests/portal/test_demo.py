@@ -5,10 +5,12 @@ import tomllib
 from collections import Counter
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db.models import Count
 from django.test import override_settings
 from django.utils import timezone
 
@@ -24,7 +26,18 @@ from portal import demo
 from provisioning import claims, clones, phone_import, replaying
 from provisioning.compiling import compile_full
 from provisioning.gate import Outcome
-from provisioning.models import Approval, DeviceEvent, ImportDraft, Incident, LastSeen, Lock, Proof, Window
+from provisioning.models import (
+    Approval,
+    DeviceEvent,
+    ImportDraft,
+    Incident,
+    LastSeen,
+    Lock,
+    Proof,
+    WebhookDelivery,
+    WebhookEndpoint,
+    Window,
+)
 from security.models import Ban
 from security.networks import parse_address
 from security.pressure import RULES, Rules
@@ -100,6 +113,22 @@ def test_every_state_is_there_to_be_seen(facts: demo.DemoFacts) -> None:
     }
     assert Window.objects.get().account.slug == "acme"
     assert Site.objects.filter(networks__isnull=False).exists()
+
+
+def test_programs_are_told_of_it_and_nothing_leaves_the_machine(facts: demo.DemoFacts) -> None:
+    states = dict(WebhookDelivery.objects.values_list("state").annotate(rows=Count("pk")).order_by())
+
+    assert set(states) == {"waiting", "delivered", "dead", "dropped"}
+    assert {urlsplit(row.url).hostname for row in WebhookEndpoint.objects.all()} == {"127.0.0.1"}
+    assert {row.with_below for row in WebhookEndpoint.objects.all()} == {True}
+    assert WebhookDelivery.objects.filter(event__account__slug="acme").exists()
+
+
+def test_where_addresses_are_real_its_programs_are_switched_off() -> None:
+    demo.fill(trial=False)
+
+    assert set(WebhookEndpoint.objects.values_list("is_active", flat=True)) == {False}
+    assert not WebhookDelivery.objects.filter(state="waiting").exists()
 
 
 def test_it_looks_lived_in(facts: demo.DemoFacts) -> None:

@@ -85,7 +85,7 @@ def test_a_resting_endpoint_and_one_that_is_off_say_so(
     mine.update(is_active=False)
     off = said(ana.get(page("webhook", hook)))
 
-    assert "and rests until" in resting
+    assert "and resting until" in resting
     assert "Switched off: nothing is sent to it." in off
     assert "Send a test" not in off
 
