@@ -148,7 +148,8 @@ API: dict[str, Args] = {
 
 #: Those that say in a query whose they are.
 ASKS_FOR_ACCOUNT = {"policy-list", "policy-detail", "hardening"}
-ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory", "overview", "settings-diff", "settings-nearer"}
+ASKS_FOR_ACCOUNT |= {"contact-take-out", "holidays", "silence", "directory", "overview"}
+ASKS_FOR_ACCOUNT |= {"settings-diff", "settings-nearer"}
 ASKS_FOR_ACCOUNT |= {"setting-list", "setting-detail", "raw-key-list", "raw-key-detail"}
 
 #: The pages likewise.
