@@ -282,6 +282,7 @@ def test_every_post_of_the_api_honours_it(world: World) -> None:
                 again = send(client, body, url=api_urls(world.acme)[name])
                 if first.status_code < 300 and name in SHOWN_ONCE:
                     assert again.json()["code"] == "answered-once", name
+                    assert set(KeptAnswer.objects.values_list("answer")) == {("",)}, name
                     assert AuditEntry.objects.count() == entries, name
                     done.add((name, said))
                 elif first.status_code < 300 or first.status_code == 409:
