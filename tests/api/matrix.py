@@ -241,6 +241,7 @@ OPERATIONS: dict[str, Rule] = {
     "GET setting-list": SEEN,
     "GET setting-detail": SEEN,
     "GET settings-diff": SEEN,
+    "GET settings-nearer": SEEN,
     "PUT setting-detail": SETTINGS,
     "DELETE setting-detail": needs(P.EDIT_SETTINGS, late=True, first=before.set_to_two),
     "POST settings-preview": needs(P.EDIT_SETTINGS, changes=False),
