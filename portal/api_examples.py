@@ -23,7 +23,6 @@ PATHS: dict[str, dict[str, str]] = {
     "api-keys": {"code": "{key}"},
     "approvals": {"code": "{approval}"},
     "bans": {"code": "{ban}"},
-    "catalogue": {"family": "yealink", "model": "T46S"},
     "customers": {"slug": "acme"},
     "devices": {"code": "{phone}", "link": "{unlock_link}"},
     "directory": {"code": "{contact}"},
