@@ -196,7 +196,9 @@ def test_lists_cost_the_same_whatever_their_length(world: World) -> None:
     assert newest is not None
 
     after = {url: counted(rita, url) for url in urls}
-    after[f"/api/v1/jobs/{world.acme.job.code}/"] = counted(rita, f"/api/v1/jobs/{newest.code}/")
+    for rest in ("", "items/"):
+        longer = f"/api/v1/jobs/{newest.code}/{rest}"
+        after[f"/api/v1/jobs/{world.acme.job.code}/{rest}"] = counted(rita, longer)
     longer = str(grown_list(world).code)
     for url in [url for url in urls if str(world.acme.draft.code) in url]:
         after[url] = counted(rita, url.replace(str(world.acme.draft.code), longer))
