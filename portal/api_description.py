@@ -69,7 +69,7 @@ HEADERS: Json = {
     "RateLimit-Policy": {
         "description": "The quotas: so many calls (q) in so many seconds (w).",
         "schema": TEXT,
-        "example": '"calls";q=1200;w=60, "writes";q=300;w=60',
+        "example": '"calls";q=3000;w=60, "writes";q=1500;w=60',
     },
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}},
     "Idempotency-Replayed": {

@@ -289,8 +289,8 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"latchkey@{_portal.h
 # --- API --------------------------------------------------------------------------------------------------
 
 # Calls a minute of one key or one person, and of them those that change something; 0: as many as one likes.
-API_RATE = env.int("API_RATE", default=1200)
-API_WRITE_RATE = env.int("API_WRITE_RATE", default=300)
+API_RATE = env.int("API_RATE", default=3000)
+API_WRITE_RATE = env.int("API_WRITE_RATE", default=1500)
 REST_FRAMEWORK = {
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
     "DEFAULT_VERSION": "v1",

@@ -72,7 +72,7 @@ def in_readme() -> list[Block]:
 def served(live_server: LiveServer, settings: Settings, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of the examples: a portal that is served, with the world in it."""
     settings.LATCHKEY_TRIAL = True
-    settings.API_RATE, settings.API_WRITE_RATE = 1200, 300
+    settings.API_RATE, settings.API_WRITE_RATE = 3000, 1500
     settings.ALLOWED_HOSTS = ["*"]
     eager, app.conf.task_always_eager = app.conf.task_always_eager, True
     with transaction.atomic():
