@@ -66,6 +66,7 @@ class Rule:
     late: bool = False
     owner: bool = False  #: the phone's owner may without the power
     nobodys: bool = False  #: it names nothing of anybody's
+    written: bool = False  #: it stands in a file, whose examples may be called as somebody here is
     many: bool = False  #: it answers for each item by itself, and 200 for all of them
     key: int = DONE  #: what a program is answered
     at: Mapping[Place, int] = field(default_factory=dict)  #: where something else comes in between
@@ -133,7 +134,7 @@ OPERATIONS: dict[str, Rule] = {
     "GET me": OPEN,
     "GET me-notifications": Rule(nobodys=True, key=UNKNOWN),  # a program has no e-mail
     "PUT me-notifications": needs(P.UNLOCK_DEVICE, nobodys=True, key=UNKNOWN),
-    "GET schema": OPEN,
+    "GET schema": Rule(nobodys=True, written=True),
     "GET docs": Rule(nobodys=True, at={Place.OWN: 302}),  # it stands elsewhere
     # --- accounts, people, keys -----------------------------------------------------------------------
     "GET account-list": OPEN,
