@@ -127,7 +127,9 @@ def _keep(name: str, body: Any) -> None:
 
 
 def _short(body: Any) -> Any:
-    """At most two of everything."""
+    """At most two of all things that there are more of."""
     if isinstance(body, dict):
         return {key: _short(value) for key, value in body.items()}
-    return [_short(value) for value in body[:2]] if isinstance(body, list) else body
+    if not isinstance(body, list):
+        return body
+    return [_short(value) for value in (body[:2] if all(isinstance(one, dict) for one in body) else body)]
