@@ -186,6 +186,8 @@ class Device(models.Model):
             models.Index(fields=["account", "name"], name="device_account_name"),
             # A page far into a list is found in these alone; so are the models that an account has.
             models.Index(fields=["name", "mac", "account", "id"], name="device_in_order"),
+            models.Index(fields=["created_at", "mac"], name="device_by_age"),
+            models.Index(fields=["model", "name", "mac"], name="device_by_model"),
             models.Index(fields=["account", "family", "model"], name="device_models"),
             models.Index(fields=["account"], condition=Q(is_enabled=False), name="device_disabled"),
         ]
@@ -235,6 +237,7 @@ class Extension(models.Model):
                 violation_error_message=gettext_lazy("A shared line holds one to eight calls."),
             ),
         ]
+        indexes = [models.Index(fields=["username", "code"], name="extension_in_order")]
 
     def __str__(self) -> str:
         return f"{self.username} {self.display_name}".strip()
