@@ -5,24 +5,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0004_idempotency_and_rotation'),
-        ('devices', '0005_search_by_parts'),
+        ("accounts", "0004_idempotency_and_rotation"),
+        ("devices", "0005_search_by_parts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['created_at', 'mac'], name='device_by_age'),
+            model_name="device",
+            index=models.Index(fields=["created_at", "mac"], name="device_by_age"),
         ),
         migrations.AddIndex(
-            model_name='device',
-            index=models.Index(fields=['model', 'name', 'mac'], name='device_by_model'),
+            model_name="device",
+            index=models.Index(fields=["model", "name", "mac"], name="device_by_model"),
         ),
         migrations.AddIndex(
-            model_name='extension',
-            index=models.Index(fields=['username', 'code'], name='extension_in_order'),
+            model_name="extension",
+            index=models.Index(fields=["username", "code"], name="extension_in_order"),
         ),
     ]
