@@ -109,9 +109,9 @@ class Description(AutoSchema):
         return "list" if is_list else BY_METHOD[method]
 
     def _methods(self) -> set[str]:
-        """The methods that this address takes."""
+        """The methods that this address takes; HEAD, which is mapped with the first request, is none."""
         mapped = getattr(self.view, "action_map", None)
-        return set(mapped or [name for name in BY_METHOD if hasattr(self.view, name)])
+        return {name for name in BY_METHOD if (name in mapped if mapped else hasattr(self.view, name))}
 
     def get_serializer_name(
         self, serializer: Serializer[Any], direction: Literal["request", "response"]

@@ -54,6 +54,12 @@ def test_it_is_openapi_3_1(description: dict[str, Any]) -> None:
     validate_schema(description)
 
 
+def test_it_says_the_same_once_it_was_used(text: str, world: World) -> None:
+    program(world.acme.key).get(f"/api/v1/devices/{world.acme.phone.code}/claims/")
+
+    assert api_description.build() == text
+
+
 def test_what_is_committed_is_current(text: str) -> None:
     assert api_description.COMMITTED.read_text(encoding="utf-8") == text, f"run {COMMAND} and commit the file"
 
