@@ -1,7 +1,8 @@
 """The long run by hand: `python -m tests.api.fuzz --minutes 10 --seed 7`; says what is wrong, and figures.
 
-All of schemathesis' phases on every call, then calls that follow each other, again and again with
-another seed until the time is over; in the tests' own world, on SQLite.
+Calls that follow each other, then every call by itself with a little; from the second round on with all of
+schemathesis' phases, each round in another order and from another seed, until the time is over. In the tests'
+own world, on SQLite.
 """
 
 import argparse

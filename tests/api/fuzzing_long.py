@@ -1,6 +1,7 @@
-"""What `python -m tests.api.fuzz` runs: every phase of schemathesis on every call until the time is over."""
+"""What `python -m tests.api.fuzz` runs: schemathesis on every call, in turns, until the time is over."""
 
 import logging
+import random
 import sys
 import time
 from collections import Counter
@@ -32,14 +33,18 @@ def test_long(world: World, open_hosts: None, long_run: tuple[float, int]) -> No
     faults, statuses = dict[str, str](), Counter[int]()
     tried = set[str]()
     while time.monotonic() < end:
-        fuzz = Fuzz(world, codes_of(world), seed=seed + rounds)
-        found = fuzz.try_together(fuzz.callers["manager"], scenarios=40, steps=10)
-        for operation in fuzz.operations():
+        fuzz, found = Fuzz(world, codes_of(world), seed=seed + rounds), list[str]()
+        for caller in fuzz.callers.values():
+            found += fuzz.try_together(caller, scenarios=20, steps=10)
+        operations = list(fuzz.operations())
+        random.Random(fuzz.seed).shuffle(operations)
+        for operation in operations:
             for who, examples in EXAMPLES.items():
                 if time.monotonic() < end:
                     tried.add(operation.label)
-                    caller = fuzz.callers[who]
-                    found += fuzz.try_one(operation, caller, examples=examples, thorough=True)
+                    # First all of them with a little, then each with all that it can think of.
+                    few = examples if rounds else max(2, examples // 8)
+                    found += fuzz.try_one(operation, fuzz.callers[who], examples=few, thorough=bool(rounds))
         faults |= {words.split("\n")[0]: words for words in found}
         statuses.update(fuzz.statuses)
         calls, rounds = calls + fuzz.calls, rounds + 1
