@@ -131,6 +131,12 @@ class ProfileChange(ProfileShape):
     account = None  # type: ignore[assignment]
     family = None  # type: ignore[assignment]
 
+    def validate_keys(self, rows: list[dict[str, Any]]) -> Any:
+        """What is left out of a profile stays; what is left out of one of its keys is missing there."""
+        whole = KeyShape(data=rows, many=True, context=self.context)
+        whole.is_valid(raise_exception=True)
+        return whole.validated_data
+
 
 class ApplyShape(Shape):
     devices = CodesField(Device, max_length=1000, allow_empty=False)

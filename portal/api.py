@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError, OperationalError
 from django.http import FileResponse, HttpResponse
@@ -42,6 +43,14 @@ class Taken(exceptions.APIException):
     default_detail = gettext_lazy("Somebody else has just changed this; look again.")
 
 
+class TooLarge(exceptions.APIException):
+    """More than the server reads."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too-large"
+    default_detail = gettext_lazy("This body is larger than the API takes.")
+
+
 class Away(exceptions.APIException):
     """The database does not answer."""
 
@@ -60,7 +69,11 @@ class Formatter(ExceptionFormatter):
             answer = {"code": refusal.code, "detail": refusal.detail, "rule": refusal.rule}
             return {**answer, "field": refusal.field} if refusal.field else answer
         errors = [
-            {"code": _kebab(error.code), "detail": error.detail, "attr": error.attr}
+            {
+                "code": _kebab(error.code),
+                "detail": error.detail,
+                "attr": None if error.attr is None else str(error.attr),
+            }
             for error in error_response.errors
         ]
         if error_response.type != VALIDATION_ERROR:
@@ -82,6 +95,8 @@ class Handler(ExceptionHandler):
             return exceptions.ValidationError(get_error_detail(exc))
         if isinstance(exc, IntegrityError):
             return Taken()
+        if isinstance(exc, RequestDataTooBig):
+            return TooLarge()
         if isinstance(exc, OperationalError):
             return Away()
         known: Exception = super().convert_known_exceptions(exc)

@@ -114,6 +114,10 @@ NOES: dict[str, tuple[str, str, str, tuple[str, ...], Json]] = {
         "Changed", "It is no longer what If-Match names; look again.", "Problem", LIMITS,
         {"code": "changed-meanwhile", "detail": "This has been changed meanwhile."},
     ),
+    "413": (
+        "TooLarge", "The body has more than 2.5 MB.", "Problem", LIMITS,
+        {"code": "too-large", "detail": "This body is larger than the API takes."},
+    ),
     "415": (
         "NoJson", "The body is not JSON.", "Problem", LIMITS,
         {"code": "unsupported-media-type", "detail": 'Unsupported media type "text/plain" in request.'},
@@ -221,7 +225,7 @@ def _dress(path: str, method: str, operation: Json) -> None:
     said |= {"400"} if given or "requestBody" in operation else set()
     said |= {"409"} if changes else set()
     said |= {"412"} if "If-Match" in names else set()
-    said |= {"415"} if "requestBody" in operation else set()
+    said |= {"413", "415"} if "requestBody" in operation else set()
     said |= {"422"} if method == "post" else set()
     operation["security"] = [{"apiKey": []}, {"session": [], **({"csrf": []} if changes else {})}]
     for answer in operation["responses"].values():

@@ -22,6 +22,7 @@ ANSWERS = {
     "second-factor": "This person has to set up a second factor first; keys need none.",
     "still-running": "The first call with this Idempotency-Key has not ended.",
     "throttled": "Too many calls in this minute; `Retry-After` says when to go on.",
+    "too-large": "The body has more than 2.5 MB; send it in parts.",
     "unsupported-media-type": "Bodies are JSON.",
 }
 

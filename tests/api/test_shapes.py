@@ -181,3 +181,27 @@ def test_a_session_needs_the_form_token_to_change_something(world: World) -> Non
     answer = browser.post(f"/api/v1/devices/{world.acme.phone.code}/lock/")
 
     assert answer.status_code == 403
+
+
+def test_a_body_that_is_too_large_says_so(world: World) -> None:
+    body = {"account": "acme", "table": "0" * 3_000_000}
+
+    for more in ({}, {"HTTP_IDEMPOTENCY_KEY": "large"}):
+        answer = program(world.acme.key).post("/api/v1/imports/", body, **more)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
+
+
+def test_the_item_of_a_list_is_named_as_text(world: World) -> None:
+    answer = program(world.acme.key).put(f"/api/v1/devices/{world.acme.phone.code}/keys/", [None])
+
+    assert (answer.status_code, [error["attr"] for error in answer.json()["errors"]]) == (400, ["0"])
+
+
+def test_a_key_without_its_place_is_refused_in_a_change_too(world: World) -> None:
+    place = f"/api/v1/profiles/{world.acme.profile.code}/"
+    before = program(world.acme.key).get(place).json()
+
+    answer = program(world.acme.key).patch(place, {"keys": [{"kind": "blf", "value": "207"}]})
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "required")
+    assert program(world.acme.key).get(place).json() == before
