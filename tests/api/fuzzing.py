@@ -35,8 +35,12 @@ from tests.world import World, signed_in
 
 #: A body may be right by the description and still name nothing that there is, or break a rule.
 GOOD_ENOUGH = ["2xx", "400", "401", "403", "404", "409", "412", "422"]
+REFUSED = ["400", "401", "403", "404", "405", "406", "409", "412", "413", "415", "422", "429"]
 CONFIG = {
-    "checks": {"positive_data_acceptance": {"expected-statuses": GOOD_ENOUGH}},
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": GOOD_ENOUGH},
+        "negative_data_rejection": {"expected-statuses": REFUSED},
+    },
     "generation": {"allow-x00": True},
 }
 EXPLICIT = {"max_examples", "database", "deadline", "derandomize", "phases", "suppress_health_check"}
